@@ -1,0 +1,298 @@
+//! Commit messages: what one writer did to one bucket.
+
+use bytes::Bytes;
+
+use crate::split::wire::{WireReader, WireWriter};
+use crate::split::{read_files, write_files};
+use crate::{
+    BinaryRow, DataFileMeta, DeletionVectorMeta, Error, FileKind, GlobalIndexMeta, IndexManifestEntry, Result,
+    data_file,
+};
+
+/// Starts the bytes of a message.
+const MAGIC: [u8; 4] = *b"PmCM";
+/// The version that is written and read. A new field makes a new one.
+const VERSION: i32 = 1;
+
+/// What a writer prepared for one bucket of one partition.
+///
+/// ```
+/// use paimon_spec::{BinaryRow, CommitMessage};
+///
+/// let message = CommitMessage {
+///     partition: BinaryRow::empty(),
+///     bucket: 0,
+///     total_buckets: -1,
+///     new_files: Vec::new(),
+///     deleted_files: Vec::new(),
+///     compact_before: Vec::new(),
+///     compact_after: Vec::new(),
+///     index_changes: Vec::new(),
+/// };
+/// assert_eq!(CommitMessage::from_bytes(&message.to_bytes()?)?, message);
+/// # Ok::<(), paimon_spec::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommitMessage {
+    /// Values of the partition columns.
+    pub partition: BinaryRow,
+    /// The bucket, from 0.
+    pub bucket: i32,
+    /// The table's bucket number when the files were written: -1 unaware.
+    pub total_buckets: i32,
+    /// Files that were written.
+    pub new_files: Vec<DataFileMeta>,
+    /// Files to remove, other than by a compaction.
+    pub deleted_files: Vec<DataFileMeta>,
+    /// Files that a compaction replaced.
+    pub compact_before: Vec<DataFileMeta>,
+    /// Files that a compaction wrote instead.
+    pub compact_after: Vec<DataFileMeta>,
+    /// Index changes, each with its own kind.
+    pub index_changes: Vec<IndexManifestEntry>,
+}
+
+impl CommitMessage {
+    /// A versioned, checked byte form for transport between workers of one version of these crates. It is not Java's.
+    ///
+    /// # Errors
+    /// `InvalidInput` when a list or a text is too long.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut out = WireWriter::default();
+        out.bytes.extend_from_slice(&MAGIC);
+        out.i32(VERSION);
+        out.row(&self.partition)?;
+        out.i32(self.bucket);
+        out.i32(self.total_buckets);
+        for files in [&self.new_files, &self.deleted_files, &self.compact_before, &self.compact_after] {
+            write_files(&mut out, files)?;
+        }
+        out.len(self.index_changes.len())?;
+        for change in &self.index_changes {
+            write_index_change(&mut out, change)?;
+        }
+        let checksum = crc32fast::hash(&out.bytes);
+        out.i32(checksum as i32);
+        Ok(out.bytes)
+    }
+
+    /// The inverse of [`Self::to_bytes`].
+    ///
+    /// # Errors
+    /// `CorruptData` when the bytes are not a message, `Unsupported` when they are one of another version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let mut input = WireReader::new(bytes);
+        if input.array()? != MAGIC {
+            return Err(Error::corrupt("expected a commit message, found other bytes"));
+        }
+        let version = input.i32()?;
+        if version != VERSION {
+            return Err(Error::unsupported(format!(
+                "version {version} of commit messages is not supported: writers and committer must run the same release"
+            )));
+        }
+        let Some((content, checksum)) = bytes.split_last_chunk() else {
+            return Err(Error::corrupt(format!("expected a commit message, found {} bytes", bytes.len())));
+        };
+        let (wanted, found) = (u32::from_be_bytes(*checksum), crc32fast::hash(content));
+        if wanted != found {
+            return Err(Error::corrupt(format!(
+                "expected checksum {wanted:08x} of a commit message, found {found:08x}"
+            )));
+        }
+        let files = |input: &mut WireReader<'_>| read_files(input, data_file::FIELDS);
+        let message = Self {
+            partition: input.row()?,
+            bucket: input.i32()?,
+            total_buckets: input.i32()?,
+            new_files: files(&mut input)?,
+            deleted_files: files(&mut input)?,
+            compact_before: files(&mut input)?,
+            compact_after: files(&mut input)?,
+            index_changes: read_list(&mut input, read_index_change)?,
+        };
+        input.take(checksum.len())?;
+        input.finish()?;
+        Ok(message)
+    }
+}
+
+fn write_index_change(out: &mut WireWriter, change: &IndexManifestEntry) -> Result<()> {
+    out.i32(change.kind.code());
+    out.row(&change.partition)?;
+    out.i32(change.bucket);
+    out.bytes(change.index_type.as_bytes())?;
+    out.bytes(change.file_name.as_bytes())?;
+    out.i64(change.file_size);
+    out.i64(change.row_count);
+    write_optional(out, change.deletion_vectors.as_ref(), |out, vectors| {
+        out.len(vectors.len())?;
+        vectors.iter().try_for_each(|vector| {
+            out.bytes(vector.data_file_name.as_bytes())?;
+            out.i32(vector.offset);
+            out.i32(vector.length);
+            write_optional(out, vector.cardinality, |out, cardinality| {
+                out.i64(cardinality);
+                Ok(())
+            })
+        })
+    })?;
+    write_optional(out, change.external_path.as_ref(), |out, path| out.bytes(path.as_bytes()))?;
+    write_optional(out, change.global_index.as_ref(), |out, index| {
+        out.i64(index.row_range_start);
+        out.i64(index.row_range_end);
+        out.i32(index.index_field_id);
+        write_optional(out, index.extra_field_ids.as_ref(), |out, ids| {
+            out.len(ids.len())?;
+            ids.iter().for_each(|id| out.i32(*id));
+            Ok(())
+        })?;
+        write_optional(out, index.index_meta.as_deref(), WireWriter::bytes)?;
+        write_optional(out, index.source_meta.as_deref(), WireWriter::bytes)
+    })
+}
+
+fn read_index_change(input: &mut WireReader<'_>) -> Result<IndexManifestEntry> {
+    Ok(IndexManifestEntry {
+        kind: FileKind::from_code(input.i32()?)?,
+        partition: input.row()?,
+        bucket: input.i32()?,
+        index_type: read_text(input)?,
+        file_name: read_text(input)?,
+        file_size: input.i64()?,
+        row_count: input.i64()?,
+        deletion_vectors: read_optional(input, |input| {
+            read_list(input, |input| {
+                Ok(DeletionVectorMeta {
+                    data_file_name: read_text(input)?,
+                    offset: input.i32()?,
+                    length: input.i32()?,
+                    cardinality: read_optional(input, WireReader::i64)?,
+                })
+            })
+        })?,
+        external_path: read_optional(input, read_text)?,
+        global_index: read_optional(input, |input| {
+            Ok(GlobalIndexMeta {
+                row_range_start: input.i64()?,
+                row_range_end: input.i64()?,
+                index_field_id: input.i32()?,
+                extra_field_ids: read_optional(input, |input| read_list(input, WireReader::i32))?,
+                index_meta: read_optional(input, read_blob)?,
+                source_meta: read_optional(input, read_blob)?,
+            })
+        })?,
+    })
+}
+
+fn write_optional<T>(
+    out: &mut WireWriter,
+    value: Option<T>,
+    write: impl FnOnce(&mut WireWriter, T) -> Result<()>,
+) -> Result<()> {
+    out.bool(value.is_some());
+    value.map_or(Ok(()), |value| write(out, value))
+}
+
+fn read_optional<'a, T>(
+    input: &mut WireReader<'a>,
+    read: impl FnOnce(&mut WireReader<'a>) -> Result<T>,
+) -> Result<Option<T>> {
+    if input.bool()? { read(input).map(Some) } else { Ok(None) }
+}
+
+fn read_list<'a, T>(
+    input: &mut WireReader<'a>,
+    mut read: impl FnMut(&mut WireReader<'a>) -> Result<T>,
+) -> Result<Vec<T>> {
+    (0..input.len()?).map(|_| read(input)).collect()
+}
+
+fn read_text(input: &mut WireReader<'_>) -> Result<String> {
+    let bytes = input.bytes()?;
+    String::from_utf8(bytes.to_vec()).map_err(|error| {
+        Error::corrupt("expected text in a commit message, found bytes that are not UTF-8").with_source(error)
+    })
+}
+
+fn read_blob(input: &mut WireReader<'_>) -> Result<Bytes> {
+    input.bytes().map(Bytes::copy_from_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+    use crate::data_file::arbitrary::{data_files, index_entries, rows};
+    use proptest::prelude::*;
+
+    fn messages() -> impl Strategy<Value = CommitMessage> {
+        let files = || data_files(0..3);
+        (rows(), any::<i32>(), any::<i32>(), files(), files(), files(), files(), index_entries(0..3)).prop_map(
+            |(
+                partition,
+                bucket,
+                total_buckets,
+                new_files,
+                deleted_files,
+                compact_before,
+                compact_after,
+                index_changes,
+            )| {
+                CommitMessage {
+                    partition,
+                    bucket,
+                    total_buckets,
+                    new_files,
+                    deleted_files,
+                    compact_before,
+                    compact_after,
+                    index_changes,
+                }
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20000))]
+
+        #[test]
+        fn a_message_survives_transport(message in messages()) {
+            let bytes = message.to_bytes().unwrap();
+            prop_assert_eq!(CommitMessage::from_bytes(&bytes).unwrap(), message);
+        }
+
+        #[test]
+        fn a_damaged_message_is_refused(message in messages(), at: prop::sample::Index, flip in 1..=255_u8) {
+            let mut bytes = message.to_bytes().unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+            let kind = CommitMessage::from_bytes(&bytes).unwrap_err().kind();
+            prop_assert!(matches!(kind, ErrorKind::CorruptData | ErrorKind::Unsupported));
+        }
+
+        #[test]
+        fn hostile_content_under_a_right_checksum_does_not_panic(
+            message in messages(),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        ) {
+            let mut bytes = message.to_bytes().unwrap();
+            let end = bytes.len() - 4;
+            for (at, byte) in damage {
+                bytes[8 + at.index(end - 8)] = byte;
+            }
+            let checksum = crc32fast::hash(&bytes[..end]);
+            bytes[end..].copy_from_slice(&checksum.to_be_bytes());
+            if let Ok(message) = CommitMessage::from_bytes(&bytes) {
+                message.to_bytes().unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn another_version_is_unsupported() {
+        let error = CommitMessage::from_bytes(b"PmCM\0\0\0\x02").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.message().contains("version 2"), "{error}");
+    }
+}

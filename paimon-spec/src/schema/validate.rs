@@ -1,0 +1,192 @@
+//! The rules between columns, keys and options (Java `SchemaValidation`).
+
+use super::{TableSchema, visit_fields};
+use crate::data_type::check_names;
+use crate::{DataField, DataType, Error, Result, TypeKind, parse_datum};
+
+const SYSTEM_NAMES: [&str; 5] = ["_SEQUENCE_NUMBER", "_VALUE_KIND", "_LEVEL", "rowkind", "_ROW_ID"];
+const KEY_PREFIX: &str = "_KEY_";
+const FILE_FORMATS: [&str; 10] = ["avro", "csv", "json", "lance", "mosaic", "orc", "parquet", "row", "text", "vortex"];
+
+/// Checks a schema before it is written.
+pub(crate) fn validate(table: &TableSchema) -> Result<()> {
+    if table.fields.is_empty() {
+        return Err(Error::invalid("expected a column at least, found none"));
+    }
+    check_names(&table.fields)?;
+    for field in &table.fields {
+        let in_column = |error: Error| error.with_context("column", &field.name);
+        check_not_of_system(&field.name)?;
+        field.data_type.validate().map_err(in_column)?;
+    }
+    visit_fields(&table.fields, &mut |field| check_default_value(&field.data_type, field.default_value.as_deref()))?;
+    validate_keys(table)?;
+    validate_bucket(table)?;
+    validate_files(table)?;
+    validate_row_ids(table)?;
+    validate_merging(table)
+}
+
+/// Refuses a comment that is an order to make a BLOB column of another.
+pub(crate) fn check_no_directive(field: &DataField) -> Result<()> {
+    const DIRECTIVES: [&str; 3] = ["__BLOB_FIELD", "__BLOB_DESCRIPTOR_FIELD", "__BLOB_VIEW_FIELD"];
+    let directive = field.description.as_deref().and_then(|comment| comment.split(';').next()).map(str::trim);
+    match directive.filter(|directive| DIRECTIVES.contains(directive)) {
+        None => Ok(()),
+        Some(directive) => Err(Error::unsupported(format!(
+            "the comment directive {directive} is not supported yet, found on column '{}'",
+            field.name
+        ))),
+    }
+}
+
+/// Default values of atomic types must be readable as such; those of other types are read only when written.
+pub(crate) fn check_default_value(data_type: &DataType, default_value: Option<&str>) -> Result<()> {
+    match default_value {
+        Some(text) if data_type.is_atomic() => {
+            parse_datum(text, data_type).map(drop).map_err(|error| error.with_context("default value", text))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_not_of_system(name: &str) -> Result<()> {
+    if SYSTEM_NAMES.contains(&name) || name.starts_with(KEY_PREFIX) {
+        return Err(Error::invalid(format!(
+            "column names must not be one of {} nor start with {KEY_PREFIX}, found '{name}'",
+            SYSTEM_NAMES.join(", ")
+        )));
+    }
+    Ok(())
+}
+
+fn validate_keys(table: &TableSchema) -> Result<()> {
+    let keys = |names: &[String], what: &'static str| {
+        names.iter().try_for_each(|name| match table.field(name) {
+            None => Err(Error::invalid(format!("expected a column for the {what} key '{name}', found none"))),
+            Some(field) if can_be_key(&field.data_type) => Ok(()),
+            Some(field) => Err(Error::unsupported(format!(
+                "the {what} key '{name}' has type {}, which keys cannot have",
+                field.data_type
+            ))),
+        })
+    };
+    keys(&table.primary_keys, "primary")?;
+    keys(&table.partition_keys, "partition")?;
+    let legacy_name = table.table_options().partition_legacy_name()?;
+    let is_binary = |data_type: &DataType| matches!(data_type.kind, TypeKind::Binary(_) | TypeKind::VarBinary(_));
+    if let Some(field) = table.partition_fields().iter().find(|field| legacy_name && is_binary(&field.data_type)) {
+        // Java would name the folder by an object's address.
+        return Err(Error::unsupported(format!(
+            "the partition key '{}' has type {}, which has no folder name: set 'partition.legacy-name' to 'false'",
+            field.name, field.data_type
+        )));
+    }
+    if table.trimmed_primary_keys().is_empty() && !table.primary_keys.is_empty() {
+        return Err(Error::invalid("the primary key must have a column besides the partition columns"));
+    }
+    if table.primary_keys.is_empty() && table.table_options().boolean("primary-key.nullable", false)? {
+        return Err(Error::invalid("the option 'primary-key.nullable' needs a primary key"));
+    }
+    Ok(())
+}
+
+fn can_be_key(data_type: &DataType) -> bool {
+    use TypeKind::{Blob, Geography, Geometry, Variant};
+    data_type.is_atomic() && !matches!(data_type.kind, Variant | Geometry(_) | Geography(..) | Blob)
+}
+
+fn validate_bucket(table: &TableSchema) -> Result<()> {
+    let options = table.table_options();
+    let bucket = options.bucket()?;
+    let bucket_key = table.bucket_key_fields()?;
+    let explicit_key = !options.bucket_key().is_empty();
+    let has_primary_key = !table.primary_keys.is_empty();
+    options.bucket_function()?;
+    match bucket {
+        -1 if explicit_key => {
+            return Err(Error::invalid("the option 'bucket-key' needs a number of buckets, found 'bucket' = -1"));
+        }
+        -1 => return Ok(()),
+        -2 if has_primary_key => {}
+        1.. => {}
+        _ => {
+            let found = format!("the option 'bucket' must be positive, or -1 for no fixed buckets, found {bucket}");
+            return Err(Error::invalid(found));
+        }
+    }
+    if bucket_key.is_empty() {
+        return Err(Error::invalid(format!(
+            "a table without primary key and with 'bucket' = {bucket} needs 'bucket-key'"
+        )));
+    }
+    if let Some(field) = bucket_key.iter().find(|field| !can_be_key(&field.data_type)) {
+        return Err(Error::unsupported(format!(
+            "the bucket key '{}' has type {}, which keys cannot have",
+            field.name, field.data_type
+        )));
+    }
+    Ok(())
+}
+
+fn validate_files(table: &TableSchema) -> Result<()> {
+    let options = table.table_options();
+    let format = options.file_format()?;
+    if !FILE_FORMATS.contains(&format.as_str()) {
+        return Err(Error::invalid(format!(
+            "option 'file.format' must be one of {}, found '{format}'",
+            FILE_FORMATS.join(", ")
+        )));
+    }
+    options.target_file_rows()?;
+    let directory = options.data_file_path_directory().unwrap_or_default();
+    if directory.split(['/', '\\']).any(|part| part == "..") || directory.contains(':') {
+        return Err(Error::invalid(format!(
+            "option 'data-file.path-directory' must be a folder below the table, found '{directory}'"
+        )));
+    }
+    Ok(())
+}
+
+/// Row tracking, data evolution and BLOB columns.
+fn validate_row_ids(table: &TableSchema) -> Result<()> {
+    let options = table.table_options();
+    let tracking = options.row_tracking_enabled()?;
+    let evolution = options.data_evolution_enabled()?;
+    if tracking && !table.primary_keys.is_empty() {
+        return Err(Error::invalid("the option 'row-tracking.enabled' must not be set for a table with a primary key"));
+    }
+    if tracking && options.bucket()? != -1 {
+        return Err(Error::invalid("the option 'row-tracking.enabled' needs 'bucket' = -1"));
+    }
+    if evolution && !tracking {
+        return Err(Error::invalid("the option 'data-evolution.enabled' needs 'row-tracking.enabled'"));
+    }
+    let blobs = table.fields.iter().filter(|field| field.data_type.is_blob()).count();
+    if blobs > 0 && table.primary_keys.is_empty() && !evolution {
+        return Err(Error::invalid("BLOB columns need the option 'data-evolution.enabled'"));
+    }
+    if blobs > 0 && blobs == table.fields.len() {
+        return Err(Error::invalid("a table with BLOB columns needs another column"));
+    }
+    Ok(())
+}
+
+/// What only tables with a primary key have.
+fn validate_merging(table: &TableSchema) -> Result<()> {
+    let options = table.table_options();
+    let producer = options.get("changelog-producer").unwrap_or("none");
+    if table.primary_keys.is_empty() && !producer.eq_ignore_ascii_case("none") {
+        return Err(Error::invalid(format!("the option 'changelog-producer' needs a primary key, found '{producer}'")));
+    }
+    let sequence_fields = options.get("sequence.field").unwrap_or_default();
+    let named = sequence_fields.split(',').map(str::trim).chain(options.get("rowkind.field"));
+    for name in named.filter(|name| !name.is_empty()) {
+        if table.field(name).is_none() {
+            return Err(Error::invalid(format!(
+                "expected the columns of 'sequence.field' and 'rowkind.field' in the table, found no '{name}'"
+            )));
+        }
+    }
+    Ok(())
+}

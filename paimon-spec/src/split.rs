@@ -1,0 +1,185 @@
+//! Splits: units of reading.
+
+#[cfg(test)]
+mod tests;
+pub(crate) mod wire;
+
+use wire::{WireReader, WireWriter};
+
+use crate::data_file;
+use crate::{BinaryRow, BinaryRowWriter, DataFileMeta, DeletionFile, Error, Result, RowView};
+
+/// Starts the bytes of a split since version 2.
+const MAGIC: i64 = -2_394_839_472_490_812_314;
+/// The version that is written.
+const VERSION: i32 = 9;
+
+/// Files of one bucket that are read together, as of one snapshot (Java `DataSplit`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataSplit {
+    /// The snapshot that was planned.
+    pub snapshot_id: i64,
+    /// Values of the partition columns.
+    pub partition: BinaryRow,
+    /// The bucket, from 0.
+    pub bucket: i32,
+    /// Folder of the files, relative to the table root.
+    pub bucket_path: String,
+    /// The number of buckets when the files were written; `None`: unknown.
+    pub total_buckets: Option<i32>,
+    /// The files, in the order in which they are to be read.
+    pub files: Vec<DataFileMeta>,
+    /// One for each file, or empty when no file has one.
+    pub deletions: Vec<Option<DeletionFile>>,
+    /// Whether every row of the files that is not deleted is a row of the table, so nothing has to be merged.
+    pub raw_convertible: bool,
+}
+
+impl DataSplit {
+    /// Physical rows.
+    pub fn row_count(&self) -> i64 {
+        self.files.iter().map(|f| f.row_count).fold(0, i64::saturating_add)
+    }
+
+    /// Rows that a read gives, when deletions tell their cardinality; `None` when only reading can tell.
+    pub fn merged_row_count(&self) -> Option<i64> {
+        if !self.raw_convertible {
+            return None;
+        }
+        let mut deleted = self.deletions.iter().flatten().map(|deletion| deletion.cardinality);
+        deleted.try_fold(self.row_count(), |rows, deleted| rows.checked_sub(deleted?)).filter(|rows| *rows >= 0)
+    }
+
+    /// Java's `DataSplit` v9 bytes.
+    ///
+    /// # Errors
+    /// `InvalidInput` when there are deletions, but not one for each file, or a text is too long for the format.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut out = WireWriter::default();
+        out.i64(MAGIC);
+        out.i32(VERSION);
+        out.i64(self.snapshot_id);
+        out.row(&self.partition)?;
+        out.i32(self.bucket);
+        out.utf(&self.bucket_path)?;
+        out.bool(self.total_buckets.is_some());
+        if let Some(total) = self.total_buckets {
+            out.i32(total);
+        }
+        // Once the files before a change, and their deletions.
+        out.i32(0);
+        out.bool(false);
+        write_files(&mut out, &self.files)?;
+        self.write_deletions(&mut out)?;
+        // Whether a streaming read planned it.
+        out.bool(false);
+        out.bool(self.raw_convertible);
+        Ok(out.bytes)
+    }
+
+    /// Reads Java's `DataSplit` bytes, of version 1 to 9.
+    ///
+    /// # Errors
+    /// `Unsupported` for other versions, and for splits of streaming reads; `CorruptData` when the bytes are not a
+    /// split.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let mut input = WireReader::new(bytes);
+        // Version 1 had no magic: it started with the snapshot.
+        let (version, snapshot_id) = match input.i64()? {
+            MAGIC => (input.i32()?, input.i64()?),
+            snapshot_id => (1, snapshot_id),
+        };
+        let file_fields = match version {
+            1 => 15,
+            2 => 16,
+            3 | 4 => 17,
+            5 | 6 => 18,
+            7 => 19,
+            8 => 20,
+            9 => data_file::FIELDS,
+            _ => return Err(Error::unsupported(format!("version {version} of splits is not supported yet"))),
+        };
+        let has_cardinality = version >= 4;
+        let partition = input.row()?;
+        let bucket = input.i32()?;
+        let bucket_path = input.utf()?;
+        let total_buckets = if version >= 6 && input.bool()? { Some(input.i32()?) } else { None };
+        if input.i32()? != 0 || input.bool()? {
+            return Err(Error::unsupported("splits with files before a change are not supported"));
+        }
+        let files = read_files(&mut input, file_fields)?;
+        let deletions = read_deletions(&mut input, has_cardinality, files.len())?;
+        if input.bool()? {
+            return Err(Error::unsupported("splits of streaming reads are not supported yet"));
+        }
+        let raw_convertible = input.bool()?;
+        input.finish()?;
+        Ok(Self { snapshot_id, partition, bucket, bucket_path, total_buckets, files, deletions, raw_convertible })
+    }
+
+    fn write_deletions(&self, out: &mut WireWriter) -> Result<()> {
+        let (files, deletions) = (self.files.len(), self.deletions.len());
+        out.bool(deletions > 0);
+        if deletions == 0 {
+            return Ok(());
+        }
+        if deletions != files {
+            return Err(Error::invalid(format!("expected a deletion for each of {files} files, found {deletions}")));
+        }
+        out.len(deletions)?;
+        for deletion in &self.deletions {
+            out.bool(deletion.is_some());
+            if let Some(deletion) = deletion {
+                out.utf(&deletion.path)?;
+                out.i64(deletion.offset);
+                out.i64(deletion.length);
+                out.i64(deletion.cardinality.unwrap_or(-1));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes a list of data files.
+pub(crate) fn write_files(out: &mut WireWriter, files: &[DataFileMeta]) -> Result<()> {
+    out.len(files.len())?;
+    let mut row = BinaryRowWriter::new(data_file::FIELDS);
+    for file in files {
+        file.encode_row(&mut row);
+        out.bytes(row.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Reads a list of data files whose rows have `fields` fields.
+pub(crate) fn read_files(input: &mut WireReader<'_>, fields: usize) -> Result<Vec<DataFileMeta>> {
+    (0..input.len()?).map(|_| DataFileMeta::decode_row(RowView::new(fields, input.bytes()?)?)).collect()
+}
+
+fn read_deletions(
+    input: &mut WireReader<'_>,
+    has_cardinality: bool,
+    files: usize,
+) -> Result<Vec<Option<DeletionFile>>> {
+    if !input.bool()? {
+        return Ok(Vec::new());
+    }
+    let len = input.len()?;
+    if len != files {
+        return Err(Error::corrupt(format!("expected a deletion for each of {files} files, found {len}")));
+    }
+    let mut deletions = Vec::with_capacity(len);
+    for _ in 0..len {
+        deletions.push(if input.bool()? { Some(read_deletion(input, has_cardinality)?) } else { None });
+    }
+    if deletions.iter().all(Option::is_none) {
+        deletions.clear();
+    }
+    Ok(deletions)
+}
+
+fn read_deletion(input: &mut WireReader<'_>, has_cardinality: bool) -> Result<DeletionFile> {
+    let (path, offset, length) = (input.utf()?, input.i64()?, input.i64()?);
+    let cardinality = if has_cardinality { Some(input.i64()?).filter(|cardinality| *cardinality != -1) } else { None };
+    Ok(DeletionFile { path, offset, length, cardinality })
+}
