@@ -1,0 +1,213 @@
+//! Writes a Parquet data file, row group by row group.
+
+use std::{cmp::Ordering, fmt, mem, sync::Arc};
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use async_trait::async_trait;
+use bytes::Bytes;
+use paimon_spec::{ColumnStats, DataField, Datum, Error, Result, StatsMode, TableSchema, TypeKind};
+use parquet::{
+    arrow::{ArrowWriter, arrow_writer::ArrowWriterOptions},
+    basic::{Compression, GzipLevel, ZstdLevel},
+    errors::ParquetError,
+    file::{
+        metadata::ParquetMetaData,
+        properties::{EnabledStatistics, WriterProperties, WriterVersion},
+    },
+};
+
+use super::{
+    super::{FileTarget, FileWriter, WrittenFile},
+    schema::parquet_schema,
+    stats::chunk_stats,
+};
+use crate::{
+    Storage, StorageWriter,
+    arrow::{
+        stats::keep,
+        stored::{stored_batch, stored_schema},
+        types::arrow_schema,
+    },
+};
+
+/// A row group ends at this size, before compression of its last pages. As in Java.
+const ROW_GROUP_BYTES: usize = 128 << 20;
+
+/// A row group ends at this many rows, so that narrow rows do not make readers hold very many.
+const ROW_GROUP_ROWS: usize = 1 << 20;
+
+/// Uncompressed size of a page. As in Java.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// Rows of a page, at most. As in Java: it is what lets a filter leave out pages.
+const PAGE_ROWS: usize = 20_000;
+
+/// Bytes of a bound in the footer, at least: what `truncate(16)` can need of 16 characters.
+const BOUND_BYTES: usize = 64;
+
+pub(in super::super) fn create(storage: &Storage, path: &str, target: &FileTarget) -> Result<Box<dyn FileWriter>> {
+    let schema = arrow_schema(&target.fields)?;
+    let stored = stored_schema(&schema);
+    let options = ArrowWriterOptions::new()
+        .with_properties(properties(&target.schema, &target.fields)?)
+        .with_parquet_schema(parquet_schema(&target.fields)?)
+        .with_skip_arrow_metadata(true);
+    let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&stored), options).map_err(unwritable)?;
+    Ok(Box::new(ParquetWriter {
+        writer,
+        output: storage.writer(path)?,
+        stored,
+        null_counts: vec![0; target.fields.len()],
+        fields: target.fields.clone(),
+        rows: 0,
+        sent: 0,
+    }))
+}
+
+fn unwritable(error: ParquetError) -> Error {
+    Error::invalid("rows cannot be written as Parquet").with_source(error)
+}
+
+fn properties(schema: &TableSchema, fields: &[DataField]) -> Result<WriterProperties> {
+    let options = schema.table_options();
+    let level = options.file_compression_zstd_level()?;
+    let name = options.file_compression()?;
+    let compression = match name.to_ascii_lowercase().as_str() {
+        "zstd" => Compression::ZSTD(
+            ZstdLevel::try_new(level)
+                .map_err(|e| Error::invalid(format!("zstd has no level {level}")).with_source(e))?,
+        ),
+        "none" | "uncompressed" => Compression::UNCOMPRESSED,
+        "snappy" => Compression::SNAPPY,
+        "gzip" => Compression::GZIP(GzipLevel::default()),
+        "lz4" | "lz4_raw" => Compression::LZ4_RAW,
+        _ => {
+            return Err(Error::unsupported(format!(
+                "option file.compression of '{name}' for Parquet files; supported are zstd, lz4, snappy, gzip and none"
+            )));
+        }
+    };
+    // Statistics in the manifest are made of the footer's, so the footer keeps as much as their mode needs.
+    let mut bound_bytes = Some(BOUND_BYTES);
+    for field in fields {
+        bound_bytes = match (options.stats_mode(&field.name)?, bound_bytes) {
+            // A character has four bytes at most.
+            (StatsMode::Truncate(n), Some(bytes)) => Some(bytes.max(n.saturating_mul(4))),
+            (StatsMode::Full, _) | (_, None) => None,
+            (_, bytes) => bytes,
+        };
+    }
+    Ok(WriterProperties::builder()
+        .set_created_by(format!("paimon-io version {}", env!("CARGO_PKG_VERSION")))
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_compression(compression)
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_statistics_truncate_length(bound_bytes)
+        .set_data_page_size_limit(PAGE_BYTES)
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        .build())
+}
+
+struct ParquetWriter {
+    writer: ArrowWriter<Vec<u8>>,
+    output: StorageWriter,
+    stored: SchemaRef,
+    fields: Vec<DataField>,
+    null_counts: Vec<i64>,
+    rows: u64,
+    /// Bytes given to `output`.
+    sent: u64,
+}
+
+impl fmt::Debug for ParquetWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParquetWriter")
+            .field("url", &self.output.url())
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ParquetWriter {
+    /// Sends the row groups that are complete.
+    async fn send(&mut self) -> Result<()> {
+        let bytes = mem::take(self.writer.inner_mut());
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.sent += bytes.len() as u64;
+        self.output.write(Bytes::from(bytes)).await
+    }
+}
+
+#[async_trait]
+impl FileWriter for ParquetWriter {
+    async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let stored = stored_batch(batch, &self.stored)?;
+        for (count, column) in self.null_counts.iter_mut().zip(batch.columns()) {
+            *count += column.null_count() as i64;
+        }
+        self.writer.write(&stored).map_err(unwritable)?;
+        self.rows += batch.num_rows() as u64;
+        self.send().await
+    }
+
+    fn bytes(&self) -> u64 {
+        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+    }
+
+    fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    fn memory(&self) -> u64 {
+        self.writer.memory_size() as u64 + self.output.memory()
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<WrittenFile> {
+        let metadata = self.writer.finish().map_err(unwritable)?;
+        self.send().await?;
+        let stats = self.fields.iter().enumerate().map(|(column, field)| ColumnStats {
+            null_count: Some(self.null_counts[column]),
+            ..bounds(&metadata, column, field)
+        });
+        let stats = stats.collect();
+        let size = self.output.finish().await?;
+        Ok(WrittenFile { size, rows: self.rows, stats })
+    }
+
+    async fn abort(self: Box<Self>) -> Result<()> {
+        self.output.abort().await
+    }
+}
+
+/// The bounds of a column over all row groups; none for nested columns and where a row group has none but has values.
+fn bounds(metadata: &ParquetMetaData, column: usize, field: &DataField) -> ColumnStats {
+    let none = ColumnStats::default();
+    let schema = metadata.file_metadata().schema_descr();
+    if !schema.root_schema().get_fields().get(column).is_some_and(|root| root.is_primitive()) {
+        return none;
+    }
+    let Some(leaf) = (0..schema.num_columns()).find(|leaf| schema.get_column_root_idx(*leaf) == column) else {
+        return none;
+    };
+    let (mut min, mut max): (Option<Datum>, Option<Datum>) = (None, None);
+    for group in metadata.row_groups() {
+        let stats = chunk_stats(group.column(leaf), &field.data_type);
+        if stats.null_count == Some(group.num_rows()) {
+            continue;
+        }
+        match (stats.min, stats.max) {
+            (Some(low), Some(high)) => {
+                keep(&mut min, Some(low), Ordering::Less);
+                keep(&mut max, Some(high), Ordering::Greater);
+            }
+            // Nothing but NaN, which bounds leave out anyway.
+            _ if matches!(field.data_type.kind, TypeKind::Float | TypeKind::Double) => {}
+            _ => return none,
+        }
+    }
+    ColumnStats { min, max, null_count: None }
+}
