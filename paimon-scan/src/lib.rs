@@ -1,0 +1,51 @@
+//! Plans reads of Apache Paimon tables: from a snapshot to the splits that answer a request.
+//!
+//! - [`ReadPoint`] says which state of the table is read; [`resolve`] finds its snapshot.
+//! - [`plan`] reads a snapshot's manifests, leaves out what certainly has no wanted row, and packs the rest into splits.
+//! - [`count_rows`] counts rows by metadata alone.
+//! - [`live_entries`] and [`generate_splits`] are the steps of a plan, for those who need only one.
+//!
+//! A plan may keep too much: files whose statistics do not tell stay in, and whoever reads a split filters its rows.
+//! Only [`ScanRequest::partition_predicate`] is exact.
+//!
+//! ```
+//! use paimon_scan::{ReadPoint, ScanRequest};
+//! use paimon_spec::{CompareOp, Datum, Predicate};
+//!
+//! let request = ScanRequest {
+//!     at: ReadPoint::Snapshot(42),
+//!     predicate: Some(Predicate::compare(0, CompareOp::Gt, Datum::Int(10))),
+//!     limit: Some(100),
+//!     ..ScanRequest::default()
+//! };
+//! assert!(request.filter_is_exact);
+//! ```
+//!
+//! What is absent: no data file is opened here, and no Arrow, merge, write or catalog is known.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod buckets;
+mod count;
+mod deletions;
+mod entries;
+mod partitions;
+mod plan;
+mod prune;
+mod read_point;
+mod readable;
+mod report;
+mod request;
+mod splits;
+
+#[cfg(test)]
+mod testkit;
+
+pub use count::count_rows;
+pub use deletions::DeletionIndex;
+pub use entries::live_entries;
+pub use plan::{Plan, plan};
+pub use read_point::{ReadPoint, resolve};
+pub use readable::check_readable;
+pub use report::{ScanReport, Stage};
+pub use request::ScanRequest;
+pub use splits::generate_splits;

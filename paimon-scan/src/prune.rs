@@ -1,0 +1,203 @@
+//! Which manifests and files may have wanted rows.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use paimon_io::TableStore;
+use paimon_spec::predicate::FilePredicate;
+use paimon_spec::{
+    ColumnStats, DataField, EntryHead, FieldId, ManifestEntry, ManifestFileMeta, Predicate, Result, SimpleStats,
+    TableSchema, TypeKind, Verdict,
+};
+
+use crate::ScanRequest;
+use crate::buckets::WantedKeys;
+use crate::partitions::Partition;
+use crate::report::ScanReport;
+
+/// What a request leaves out, stage by stage: partitions, buckets, files by their statistics.
+#[derive(Debug)]
+pub(crate) struct Pruner<'a> {
+    schema: &'a Arc<TableSchema>,
+    partition_fields: Vec<DataField>,
+    /// On partition columns; exact where it says no.
+    on_partitions: Predicate,
+    /// What is left of the request's predicate in wanted partitions.
+    on_rows: Option<Predicate>,
+    wanted_buckets: Option<&'a [i32]>,
+    wanted_keys: Option<WantedKeys>,
+    rules: RwLock<HashMap<i64, Arc<FileRule>>>,
+}
+
+/// What the request says about files of one schema.
+#[derive(Debug)]
+struct FileRule {
+    schema: Arc<TableSchema>,
+    on_rows: Option<FilePredicate>,
+    /// Rows were put into buckets by the keys that are looked for.
+    same_bucket_keys: bool,
+}
+
+/// What is known of a file whose schema is at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Drop,
+    Keep,
+    /// The schema with this id must be loaded first, see [`Pruner::load_schema`].
+    NeedsSchema(i64),
+}
+
+impl<'a> Pruner<'a> {
+    pub(crate) fn new(schema: &'a Arc<TableSchema>, request: &'a ScanRequest) -> Result<Self> {
+        let partition_fields = schema.partition_fields();
+        let partition_ids: Vec<FieldId> = partition_fields.iter().map(|field| field.id).collect();
+        let predicate = request.predicate.clone().unwrap_or(Predicate::Constant(true));
+        let on_partitions =
+            Predicate::and(request.partition_predicate.clone().into_iter().chain(predicate.only_on(&partition_ids)));
+        let wanted_keys = WantedKeys::find(schema, &predicate)?;
+        let pruner = Self {
+            schema,
+            on_rows: rows_part(predicate, &partition_ids),
+            partition_fields,
+            on_partitions,
+            wanted_buckets: request.buckets.as_deref(),
+            wanted_keys,
+            rules: RwLock::default(),
+        };
+        pruner.add_rule(Arc::clone(schema));
+        Ok(pruner)
+    }
+
+    /// The condition on partitions.
+    pub(crate) fn on_partitions(&self) -> &Predicate {
+        &self.on_partitions
+    }
+
+    /// Whether a manifest may have entries of wanted partitions and buckets.
+    pub(crate) fn keeps_manifest(&self, manifest: &ManifestFileMeta) -> Result<bool> {
+        Ok(self.has_wanted_partitions(manifest) && self.has_wanted_buckets(manifest)?)
+    }
+
+    /// Whether a manifest may have entries of wanted partitions.
+    pub(crate) fn has_wanted_partitions(&self, manifest: &ManifestFileMeta) -> bool {
+        let entries = manifest.num_added_files.saturating_add(manifest.num_deleted_files);
+        self.on_partitions
+            .may_match(entries, &|id| partition_stats(&self.partition_fields, &manifest.partition_stats, id))
+    }
+
+    /// Decides on an added file by its entry's head, counting each stage.
+    pub(crate) fn decide(
+        &self,
+        partition: &Partition,
+        head: &EntryHead<'_>,
+        report: &mut ScanReport,
+    ) -> Result<Decision> {
+        if !report.partitions.count(partition.wanted) {
+            return Ok(Decision::Drop);
+        }
+        let rule = self.rule(head.schema_id);
+        if rule.is_none() && (self.on_rows.is_some() || self.wanted_keys.is_some()) {
+            return Ok(Decision::NeedsSchema(head.schema_id));
+        }
+        let in_bucket = self.keeps_bucket(head.bucket, head.total_buckets, rule.as_deref())?;
+        if !report.buckets.count(in_bucket) {
+            return Ok(Decision::Drop);
+        }
+        let may_match = rule.is_none_or(|rule| {
+            let stats = |id| column_stats(&rule.schema, id, &|| head.column_stats(&rule.schema, id));
+            rule.verdict(head.row_count, &stats) != Verdict::None
+        });
+        Ok(if report.files.count(may_match) { Decision::Keep } else { Decision::Drop })
+    }
+
+    /// What a built entry's statistics say, once its schema was loaded.
+    pub(crate) fn verdict(&self, entry: &ManifestEntry) -> Verdict {
+        if self.on_rows.is_none() {
+            return Verdict::All;
+        }
+        let Some(rule) = self.rule(entry.file.schema_id) else { return Verdict::Maybe };
+        let stats = |id| column_stats(&rule.schema, id, &|| entry.file.column_stats(&rule.schema, id));
+        rule.verdict(entry.file.row_count, &stats)
+    }
+
+    /// Makes files of schema `id` decidable.
+    pub(crate) async fn load_schema(&self, store: &TableStore, id: i64) -> Result<()> {
+        if (self.on_rows.is_some() || self.wanted_keys.is_some()) && self.rule(id).is_none() {
+            self.add_rule(store.schema_at(id).await?);
+        }
+        Ok(())
+    }
+
+    fn has_wanted_buckets(&self, manifest: &ManifestFileMeta) -> Result<bool> {
+        let (Some(min), Some(max)) = (manifest.min_bucket, manifest.max_bucket) else { return Ok(true) };
+        if self.wanted_buckets.is_some_and(|wanted| !wanted.iter().any(|bucket| (min..=max).contains(bucket))) {
+            return Ok(false);
+        }
+        match (&self.wanted_keys, manifest.total_buckets) {
+            // Every entry is of this or an older schema, so only the table's first one is certain.
+            (Some(keys), Some(total)) if manifest.schema_id == 0 && self.schema.id == 0 => {
+                keys.may_be_between(min, max, total)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn keeps_bucket(&self, bucket: i32, total: i32, rule: Option<&FileRule>) -> Result<bool> {
+        if self.wanted_buckets.is_some_and(|wanted| !wanted.contains(&bucket)) {
+            return Ok(false);
+        }
+        match (&self.wanted_keys, rule) {
+            (Some(keys), Some(rule)) if rule.same_bucket_keys => keys.may_be_in(bucket, total),
+            _ => Ok(true),
+        }
+    }
+
+    fn rule(&self, id: i64) -> Option<Arc<FileRule>> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    fn add_rule(&self, schema: Arc<TableSchema>) {
+        let rule = FileRule {
+            on_rows: self.on_rows.as_ref().map(|predicate| predicate.for_file(self.schema, &schema)),
+            same_bucket_keys: self.wanted_keys.as_ref().is_some_and(|keys| keys.hold_for(&schema)),
+            schema,
+        };
+        self.rules.write().unwrap_or_else(PoisonError::into_inner).insert(rule.schema.id, Arc::new(rule));
+    }
+}
+
+impl FileRule {
+    fn verdict(&self, row_count: i64, stats: &dyn Fn(FieldId) -> ColumnStats) -> Verdict {
+        match &self.on_rows {
+            None => Verdict::All,
+            Some(rule) => match rule.predicate.verdict(row_count, stats) {
+                Verdict::All if !rule.exact => Verdict::Maybe,
+                verdict => verdict,
+            },
+        }
+    }
+}
+
+/// The conjuncts that name other columns than `partition_ids`; wanted partitions satisfy the others.
+fn rows_part(predicate: Predicate, partition_ids: &[FieldId]) -> Option<Predicate> {
+    let parts = match Predicate::and([predicate]) {
+        Predicate::And(parts) => parts,
+        part => vec![part],
+    };
+    let on_partition = |part: &Predicate| part.fields().iter().all(|id| partition_ids.contains(id));
+    let rest = Predicate::and(parts.into_iter().filter(|part| !on_partition(part)));
+    (rest != Predicate::Constant(true)).then_some(rest)
+}
+
+/// Statistics of a column of a file, where writers can be believed: null counts of BLOB columns are wrong in the wild.
+fn column_stats(file_schema: &TableSchema, id: FieldId, stats: &dyn Fn() -> ColumnStats) -> ColumnStats {
+    match file_schema.field_by_id(id).map(|field| &field.data_type.kind) {
+        Some(TypeKind::Blob) => ColumnStats::default(),
+        _ => stats(),
+    }
+}
+
+fn partition_stats(fields: &[DataField], stats: &SimpleStats, id: FieldId) -> ColumnStats {
+    let column = fields.iter().enumerate().find(|(_, field)| field.id == id);
+    column.and_then(|(pos, field)| stats.column(pos, &field.data_type).ok()).unwrap_or_default()
+}

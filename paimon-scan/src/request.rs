@@ -1,0 +1,43 @@
+//! What is asked of a plan.
+
+use paimon_spec::Predicate;
+
+use crate::ReadPoint;
+
+/// What a read wants of a table.
+#[derive(Debug, Clone)]
+pub struct ScanRequest {
+    /// Which state of the table.
+    pub at: ReadPoint,
+    /// All row conditions, partition columns included, on the columns of the store's schema.
+    pub predicate: Option<Predicate>,
+    /// `predicate` and `partition_predicate` together say exactly which rows are wanted: no condition is left to the
+    /// caller. Only then may `limit` end the planning.
+    pub filter_is_exact: bool,
+    /// Exact condition on partition values alone: files of partitions for which it is not true are left out.
+    pub partition_predicate: Option<Predicate>,
+    /// How many rows are enough.
+    pub limit: Option<usize>,
+    /// Only these buckets.
+    pub buckets: Option<Vec<i32>>,
+    /// Pack files into splits of about this size; `None`: the table's option `source.split.target-size`.
+    pub split_target_bytes: Option<u64>,
+    /// Keep statistics and embedded indexes in the planned files. Without, splits are smaller to send.
+    pub with_stats: bool,
+}
+
+impl Default for ScanRequest {
+    /// The whole table as it is now.
+    fn default() -> Self {
+        Self {
+            at: ReadPoint::Latest,
+            predicate: None,
+            filter_is_exact: true,
+            partition_predicate: None,
+            limit: None,
+            buckets: None,
+            split_target_bytes: None,
+            with_stats: true,
+        }
+    }
+}
