@@ -1,0 +1,198 @@
+//! What of one file is read, and how it becomes the rows asked for.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, RecordBatch, RecordBatchOptions},
+    compute::filter,
+    datatypes::SchemaRef,
+};
+use paimon_io::{arrow_schema, constant_array, evolve_array, filter_mask};
+use paimon_spec::{DataField, DataFileMeta, DataType, Datum, Error, FieldId, Predicate, Result, TableSchema};
+
+/// What is asked of every file of a split.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) current: Arc<TableSchema>,
+    /// Columns that come out, in order.
+    pub(crate) output: Vec<DataField>,
+    pub(crate) schema: SchemaRef,
+    pub(crate) predicate: Predicate,
+    /// Values of the partition columns.
+    pub(crate) partition: Vec<(FieldId, Option<Datum>)>,
+}
+
+impl Target {
+    /// # Errors
+    /// `InvalidInput` when the projection names a column that the table does not have.
+    pub(crate) fn new(
+        current: Arc<TableSchema>,
+        projection: Option<&[FieldId]>,
+        predicate: Option<&Predicate>,
+        partition: Vec<(FieldId, Option<Datum>)>,
+    ) -> Result<Self> {
+        let output = match projection {
+            None => current.fields.clone(),
+            Some(ids) => ids
+                .iter()
+                .map(|id| {
+                    current
+                        .field_by_id(*id)
+                        .cloned()
+                        .ok_or_else(|| Error::invalid(format!("the table has no column of field id {id}")))
+                })
+                .collect::<Result<_>>()?,
+        };
+        let schema = arrow_schema(&output)?;
+        let predicate = predicate.cloned().unwrap_or(Predicate::Constant(true));
+        Ok(Self { current, output, schema, predicate, partition })
+    }
+}
+
+/// How one file is read.
+#[derive(Debug)]
+pub(crate) struct FilePlan {
+    target: Arc<Target>,
+    /// Columns to read of the file, as it has them.
+    pub(crate) columns: Vec<DataField>,
+    /// The same columns as they are now, in the same order.
+    current: Vec<DataField>,
+    /// What the file's reader may leave rows out by.
+    pub(crate) pushed: Option<Predicate>,
+    /// What is left of the predicate, over `current`.
+    residual: Predicate,
+    /// For each column of the output where it comes from.
+    origins: Vec<Origin>,
+}
+
+#[derive(Debug, Clone)]
+enum Origin {
+    /// A column that is read.
+    Read(usize),
+    /// The same value in all rows of the file: a partition column, or NULL.
+    Constant(Option<Datum>),
+}
+
+impl FilePlan {
+    /// Plans the read of a file of schema `written`; `None` when none of its rows can be wanted.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the predicate names a column that the table does not have.
+    pub(crate) fn new(target: &Arc<Target>, written: &TableSchema, file: &DataFileMeta) -> Result<Option<Self>> {
+        let current = &target.current;
+        let in_file = |id: FieldId| {
+            let field = written.field_by_id(id)?;
+            // A file may hold fewer columns than its schema.
+            let present = file.write_cols.as_ref().is_none_or(|columns| columns.contains(&field.name));
+            present.then_some(field)
+        };
+        let constant = |id: FieldId| match target.partition.iter().find(|(partition, _)| *partition == id) {
+            Some((_, value)) => Some(value.clone()),
+            None => in_file(id).is_none().then_some(None),
+        };
+        for id in target.predicate.fields() {
+            if current.field_by_id(id).is_none() {
+                return Err(Error::invalid(format!("predicate on field id {id}, which the table does not have")));
+            }
+        }
+        let residual = target.predicate.substitute(&constant);
+        if matches!(residual, Predicate::Constant(false) | Predicate::Unknown) {
+            return Ok(None);
+        }
+        let mut plan = Self {
+            target: Arc::clone(target),
+            columns: Vec::new(),
+            current: Vec::new(),
+            pushed: None,
+            origins: Vec::with_capacity(target.output.len()),
+            residual: Predicate::Constant(true),
+        };
+        for field in &target.output {
+            let origin = match constant(field.id) {
+                Some(value) => Origin::Constant(value),
+                None => Origin::Read(plan.column(field, in_file(field.id))?),
+            };
+            plan.origins.push(origin);
+        }
+        for id in residual.fields() {
+            if let Some(field) = current.field_by_id(id) {
+                plan.column(field, in_file(id))?;
+            }
+        }
+        let pushed = residual.for_file(current, written).predicate;
+        if pushed == Predicate::Constant(false) {
+            return Ok(None);
+        }
+        plan.pushed = (pushed != Predicate::Constant(true)).then_some(pushed);
+        plan.residual = residual;
+        Ok(Some(plan))
+    }
+
+    /// The position among the columns read of a column of the file.
+    fn column(&mut self, field: &DataField, written: Option<&DataField>) -> Result<usize> {
+        if let Some(position) = self.current.iter().position(|f| f.id == field.id) {
+            return Ok(position);
+        }
+        let written = written.ok_or_else(|| Error::internal("paimon-merge", "a column that the file lacks is read"))?;
+        self.columns.push(written.clone());
+        self.current.push(field.clone());
+        Ok(self.columns.len() - 1)
+    }
+
+    /// Whether every row that the file's reader gives is wanted.
+    pub(crate) fn keeps_all(&self) -> bool {
+        self.residual == Predicate::Constant(true)
+    }
+
+    /// Turns a batch of `columns` into rows of the output.
+    pub(crate) fn finish(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let columns = batch.columns().iter().zip(self.columns.iter().zip(&self.current));
+        let columns = columns.map(|(array, (old, new))| {
+            evolve_array(array, &old.data_type, &new.data_type).map_err(|e| e.with_context("column", &new.name))
+        });
+        let mut columns = columns.collect::<Result<Vec<_>>>()?;
+        let mut rows = batch.num_rows();
+        if !self.keeps_all() {
+            let evolved = assemble(&loose_schema(&self.current)?, columns.clone(), rows)?;
+            let mask = filter_mask(&evolved, &self.current, &self.residual)?;
+            let kept = mask.true_count();
+            if kept < rows {
+                let wanted = self.wanted_columns();
+                for (position, column) in columns.iter_mut().enumerate() {
+                    // Columns that only the predicate needs are done with.
+                    if wanted.contains(&position) {
+                        *column = filter(column, &mask).map_err(|e| Error::internal("paimon-merge", e))?;
+                    }
+                }
+                rows = kept;
+            }
+        }
+        let output = self.origins.iter().zip(&self.target.output).map(|(origin, field)| -> Result<ArrayRef> {
+            match origin {
+                Origin::Read(position) => Ok(Arc::clone(&columns[*position])),
+                Origin::Constant(value) => constant_array(value.as_ref(), &field.data_type, rows)
+                    .map_err(|e| e.with_context("column", &field.name)),
+            }
+        });
+        assemble(&self.target.schema, output.collect::<Result<_>>()?, rows)
+    }
+
+    fn wanted_columns(&self) -> Vec<usize> {
+        self.origins.iter().filter_map(|origin| if let Origin::Read(p) = origin { Some(*p) } else { None }).collect()
+    }
+}
+
+/// The schema of `fields` without NOT NULL, which is looked at when the output is put together.
+fn loose_schema(fields: &[DataField]) -> Result<SchemaRef> {
+    let loose = |field: &DataField| DataField {
+        data_type: DataType { nullable: true, ..field.data_type.clone() },
+        ..field.clone()
+    };
+    arrow_schema(&fields.iter().map(loose).collect::<Vec<_>>())
+}
+
+fn assemble(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+        .map_err(|e| Error::corrupt("rows of the file do not fit the table").with_source(e))
+}
