@@ -1,0 +1,132 @@
+//! One bucket's rows to files, and files to their metadata.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use paimon_io::{FileTarget, TableStore};
+use paimon_spec::{BinaryRow, CommitMessage, DataFileMeta, Error, FileSource, Result, SimpleStats, TableSchema};
+
+use crate::file_stats::StatsLayout;
+use crate::rolling::{FileLimits, FileNames, FinishedFile, RollingWriter};
+
+/// Writes the rows of one bucket of one partition of an append table (Java `AppendOnlyWriter`).
+pub(crate) struct AppendWriter {
+    partition: BinaryRow,
+    bucket: i32,
+    rolling: RollingWriter,
+    finished: Vec<FinishedFile>,
+    files: Vec<DataFileMeta>,
+    next_sequence_number: i64,
+}
+
+impl AppendWriter {
+    /// `next_sequence_number`: one more than the largest that the bucket has.
+    pub(crate) fn new(
+        store: &TableStore,
+        schema: &Arc<TableSchema>,
+        partition: BinaryRow,
+        bucket: i32,
+        limits: FileLimits,
+        next_sequence_number: i64,
+    ) -> Result<Self> {
+        let target = FileTarget {
+            bucket_path: store.bucket_path(&partition, bucket)?,
+            file_name: String::new(),
+            fields: schema.fields.clone(),
+            schema: Arc::clone(schema),
+        };
+        Ok(Self {
+            partition,
+            bucket,
+            rolling: RollingWriter::new(target, limits),
+            finished: Vec::new(),
+            files: Vec::new(),
+            next_sequence_number,
+        })
+    }
+
+    /// Writes rows that have the table's columns and belong here.
+    pub(crate) async fn write(&mut self, store: &TableStore, names: &mut FileNames, batch: &RecordBatch) -> Result<()> {
+        self.rolling.write(store, names, batch, &mut self.finished).await
+    }
+
+    /// Completes the current file, which frees its memory.
+    pub(crate) async fn roll(&mut self) -> Result<()> {
+        self.finished.extend(self.rolling.roll().await?);
+        Ok(())
+    }
+
+    /// Bytes held in memory.
+    pub(crate) fn memory(&self) -> u64 {
+        self.rolling.memory()
+    }
+
+    /// Turns complete files into their metadata.
+    pub(crate) fn describe(&mut self, schema_id: i64, stats: &StatsLayout, now_millis: i64) -> Result<()> {
+        for file in std::mem::take(&mut self.finished) {
+            let meta = describe(file, schema_id, stats, now_millis, self.next_sequence_number)?;
+            self.next_sequence_number = meta.max_sequence_number + 1;
+            self.files.push(meta);
+        }
+        Ok(())
+    }
+
+    /// What was done here; `None` when nothing was written.
+    pub(crate) fn into_message(self, total_buckets: i32) -> Option<CommitMessage> {
+        (!self.files.is_empty()).then_some(CommitMessage {
+            partition: self.partition,
+            bucket: self.bucket,
+            total_buckets,
+            new_files: self.files,
+            deleted_files: Vec::new(),
+            compact_before: Vec::new(),
+            compact_after: Vec::new(),
+            index_changes: Vec::new(),
+        })
+    }
+
+    /// Deletes all files of this writer; goes on after a failure and returns the first.
+    pub(crate) async fn abort(&mut self, store: &TableStore) -> Result<()> {
+        self.finished.clear();
+        self.files.clear();
+        self.rolling.abort(store).await
+    }
+}
+
+/// `DataFileMeta` of a new file of an append table (Java `DataFileMeta.forAppend`).
+fn describe(
+    file: FinishedFile,
+    schema_id: i64,
+    stats: &StatsLayout,
+    now_millis: i64,
+    sequence_number: i64,
+) -> Result<DataFileMeta> {
+    let (value_stats, value_stats_cols) = stats.apply(&file.written.stats)?;
+    let signed = |number: u64| {
+        i64::try_from(number).map_err(|_| Error::internal("paimon-write", format_args!("{number} of {}", file.name)))
+    };
+    let (file_size, row_count) = (signed(file.written.size)?, signed(file.written.rows)?);
+    Ok(DataFileMeta {
+        file_size,
+        row_count,
+        min_key: BinaryRow::empty(),
+        max_key: BinaryRow::empty(),
+        key_stats: SimpleStats::empty(),
+        value_stats,
+        min_sequence_number: sequence_number,
+        max_sequence_number: sequence_number.saturating_add(row_count) - 1,
+        schema_id,
+        level: 0,
+        extra_files: Vec::new(),
+        creation_time_millis: Some(now_millis),
+        delete_row_count: Some(0),
+        embedded_index: None,
+        file_source: Some(FileSource::Append),
+        value_stats_cols,
+        external_path: None,
+        first_row_id: None,
+        write_cols: None,
+        write_cols_sequences: None,
+        file_name: file.name,
+    })
+}

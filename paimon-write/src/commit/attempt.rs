@@ -1,0 +1,512 @@
+//! One try after the other until a snapshot with the changes is published.
+//!
+//! A snapshot's name is its number, and publishing is one exclusive create of that name. So of all that try the same
+//! number one wins; the others build their snapshot anew on top of the winner's. When an answer is lost, the file behind
+//! the number tells who won: until then everything written is kept.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use futures::future::try_join;
+use paimon_io::{PutOutcome, TableStore};
+use paimon_scan::live_entries;
+use paimon_spec::{
+    CommitKind, EntryHead, Error, ErrorKind, FileKind, IndexManifestEntry, ManifestEntry, ManifestFileMeta, Result,
+    Snapshot,
+};
+
+use super::changes::Change;
+use super::conflict::{find_conflict, find_vector_conflict};
+use super::index_files;
+use super::manifest_files::{ListFile, ManifestFiles};
+use super::manifest_merge;
+use super::overwrite::{PartitionSet, delete_all, delete_index_files};
+use super::statistics::row_count;
+use super::{CommitRequest, Committed, is_same_commit};
+
+/// Version of the snapshots that are written.
+const SNAPSHOT_VERSION: i32 = 3;
+
+/// A table's first snapshot.
+const FIRST_SNAPSHOT_ID: i64 = 1;
+
+/// Lost races allowed for each of the option `commit.max-retries`: each is somebody else's success, so they say nothing
+/// against this commit.
+const RACES_PER_RETRY: u32 = 100;
+
+/// After a lost race waits grow up to this many times the shortest: a commit takes milliseconds, so whoever waits much
+/// longer only loses turns.
+const LONGEST_RACE_WAIT: u64 = 16;
+
+/// Java: `SequenceSnapshotProperties`.
+const MAX_SEQUENCE_NUMBER: &str = "sequence.generation.max-sequence-number";
+
+/// Publishes a snapshot with the change and clears up what it does not need.
+pub(super) async fn publish(store: &TableStore, request: &CommitRequest, change: Change) -> Result<Committed> {
+    let mut publication = Publication::new(store, request, change)?;
+    let mut outcome = publication.run().await;
+    if publication.in_doubt.is_some() {
+        outcome = outcome.map_err(|error| publication.unknown(error));
+    }
+    match &outcome {
+        Ok(Committed::Snapshot(_)) => publication.files.delete_all_but(&publication.needed).await,
+        Err(error) if super::outcome_is_unknown(error) => {}
+        Ok(Committed::Already(_) | Committed::Nothing) | Err(_) => {
+            publication.files.delete_all_but(&HashSet::new()).await;
+        }
+    }
+    outcome
+}
+
+/// Refuses a table that is not the one the files were written for.
+pub(super) async fn check_identity(store: &TableStore, request: &CommitRequest) -> Result<()> {
+    let what = match store.identity().await {
+        Ok(identity) if identity == request.table_identity => return Ok(()),
+        Ok(_) => "the table was dropped and created again after the rows to be committed were written",
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            "the table was dropped after the rows to be committed were written"
+        }
+        Err(error) => return Err(error),
+    };
+    Err(Error::new(ErrorKind::CommitConflict, what).with_context("location", store.storage().root_url()))
+}
+
+/// How a try ended.
+enum Tried {
+    Published(i64),
+    LostRace,
+    /// Nobody knows, until the file behind the number is there or somebody else's is.
+    InDoubt(Error),
+}
+
+/// One snapshot that was tried.
+struct Try {
+    uuid: String,
+    snapshot_id: i64,
+    /// Metadata files that it refers to.
+    files: HashSet<String>,
+}
+
+struct Publication<'a> {
+    store: &'a TableStore,
+    request: &'a CommitRequest,
+    change: Change,
+    files: ManifestFiles<'a>,
+    tries: Vec<Try>,
+    /// The number of the last try, while its outcome is unknown.
+    in_doubt: Option<i64>,
+    /// Metadata files that the published snapshot refers to.
+    needed: HashSet<String>,
+    /// The delta list, when it is the same whatever is there, and the files it refers to.
+    delta: Option<(ListFile, HashSet<String>)>,
+    /// Manifests before and after the merge of the first try.
+    merge: Option<(Vec<ManifestFileMeta>, Vec<ManifestFileMeta>)>,
+}
+
+/// The files and index files that a try adds and deletes.
+struct Delta {
+    entries: Vec<ManifestEntry>,
+    /// The complete list, when it changes.
+    index_files: Option<Vec<IndexManifestEntry>>,
+}
+
+impl<'a> Publication<'a> {
+    fn new(store: &'a TableStore, request: &'a CommitRequest, change: Change) -> Result<Self> {
+        Ok(Self {
+            store,
+            request,
+            change,
+            files: ManifestFiles::new(store)?,
+            tries: Vec::new(),
+            in_doubt: None,
+            needed: HashSet::new(),
+            delta: None,
+            merge: None,
+        })
+    }
+
+    async fn run(&mut self) -> Result<Committed> {
+        let options = self.store.options();
+        let clock = Arc::clone(&self.store.context().clock);
+        let started = clock.now_millis();
+        let timeout = options.commit_timeout_millis()?;
+        let max_failures = options.commit_max_retries()?;
+        let max_races = max_failures.saturating_mul(RACES_PER_RETRY);
+        let shortest_wait = options.commit_min_retry_wait_millis()?;
+        let longest_wait = options.commit_max_retry_wait_millis()?;
+        let (mut races, mut failures) = (0_u32, 0_u32);
+        loop {
+            let latest = self.store.latest_snapshot().await?;
+            if let Some(found) = self.find_own(latest.as_deref()).await? {
+                return Ok(found);
+            }
+            if !self.tries.is_empty() {
+                check_identity(self.store, self.request).await?;
+            }
+            let snapshot = self.prepare(latest.as_deref()).await?;
+            let (error, wait) = match self.put(&snapshot).await? {
+                Tried::Published(id) => return Ok(Committed::Snapshot(id)),
+                Tried::LostRace => {
+                    races += 1;
+                    let longest = longest_wait.min(shortest_wait.saturating_mul(LONGEST_RACE_WAIT));
+                    (None, (clock.random() * backoff_millis(shortest_wait, longest, races) as f64) as u64)
+                }
+                Tried::InDoubt(error) => {
+                    failures += 1;
+                    let wait = backoff_millis(shortest_wait, longest_wait, failures);
+                    (Some(error), wait + (clock.random() * 0.2 * wait as f64) as u64)
+                }
+            };
+            let elapsed = clock.now_millis().saturating_sub(started);
+            let out_of_time = timeout.is_some_and(|timeout| elapsed.unsigned_abs() > timeout);
+            if out_of_time || races > max_races || failures > max_failures {
+                let gave_up = Error::new(
+                    ErrorKind::CommitConflict,
+                    format!(
+                        "gave up committing snapshot {} after {elapsed} ms, {races} races lost to other commits and \
+                         {failures} failures",
+                        snapshot.id
+                    ),
+                )
+                .retryable();
+                return Err(match error {
+                    Some(cause) => gave_up.with_source(cause),
+                    None => gave_up,
+                });
+            }
+            clock.sleep(wait).await;
+        }
+    }
+
+    /// Looks for this commit among the snapshots from the last try's number on, which also tells how that try ended.
+    async fn find_own(&mut self, latest: Option<&Snapshot>) -> Result<Option<Committed>> {
+        let (Some(last_try), Some(latest)) = (self.tries.last(), latest) else { return Ok(None) };
+        let first = last_try.snapshot_id;
+        for id in first..=latest.id {
+            match self.store.snapshot(id).await? {
+                Some(snapshot) => {
+                    if let Some(found) = self.recognise(&snapshot) {
+                        return Ok(Some(found));
+                    }
+                }
+                None if self.in_doubt == Some(id) => {
+                    return Err(Error::new(
+                        ErrorKind::Storage,
+                        format!("snapshot {id} has expired before it could be read back"),
+                    ));
+                }
+                None => {}
+            }
+        }
+        if first <= latest.id {
+            self.in_doubt = None;
+        }
+        Ok(None)
+    }
+
+    /// Whether a snapshot is one of the tries, or the same commit by its key.
+    fn recognise(&mut self, snapshot: &Snapshot) -> Option<Committed> {
+        if let Some(own) = self.tries.iter().find(|own| Some(&own.uuid) == snapshot.uuid.as_ref()) {
+            self.needed.clone_from(&own.files);
+            self.in_doubt = None;
+            return Some(Committed::Snapshot(snapshot.id));
+        }
+        if is_same_commit(snapshot, self.request, self.change.kind) {
+            self.in_doubt = None;
+            return Some(Committed::Already(snapshot.id));
+        }
+        None
+    }
+
+    /// Tries to publish a prepared snapshot.
+    async fn put(&mut self, snapshot: &Snapshot) -> Result<Tried> {
+        let id = snapshot.id;
+        // Whatever happens from here on, even that this future is dropped, the outcome is unknown until told otherwise.
+        self.in_doubt = Some(id);
+        let failure = match self.store.commit(snapshot).await {
+            Ok(PutOutcome::Created) => {
+                self.recognise(snapshot);
+                return Ok(Tried::Published(id));
+            }
+            Ok(PutOutcome::AlreadyExists) => None,
+            Err(error) => Some(error),
+        };
+        // The name may be taken by this very try, when an answer was lost on the way.
+        match self.store.snapshot(id).await {
+            Ok(Some(found)) => match self.recognise(&found) {
+                Some(Committed::Snapshot(id)) => Ok(Tried::Published(id)),
+                // The next look finds it; everybody else's is a lost race.
+                _ => {
+                    self.in_doubt = None;
+                    Ok(Tried::LostRace)
+                }
+            },
+            Ok(None) => match failure {
+                Some(error) if error.is_retryable() => Ok(Tried::InDoubt(error)),
+                Some(error) => {
+                    self.in_doubt = None;
+                    Err(error)
+                }
+                // Taken a moment ago and gone now.
+                None => Ok(Tried::InDoubt(Error::new(
+                    ErrorKind::Storage,
+                    format!("snapshot {id} exists, but cannot be found"),
+                ))),
+            },
+            Err(error) => Ok(Tried::InDoubt(failure.unwrap_or(error))),
+        }
+    }
+
+    /// Writes all that the next snapshot refers to.
+    async fn prepare(&mut self, latest: Option<&Snapshot>) -> Result<Snapshot> {
+        let store = self.store;
+        let Some(schema) = store.latest_schema().await? else {
+            return Err(Error::new(ErrorKind::CommitConflict, "the table was dropped while it was committed to")
+                .with_context("location", store.storage().root_url()));
+        };
+        let delta = self.delta(latest).await?;
+        let delta_rows = row_count(&delta.entries)?;
+        let previous_rows = previous_rows(store, latest).await?;
+        let total_rows = previous_rows
+            .checked_add(delta_rows)
+            .ok_or_else(|| Error::corrupt("expected a table whose rows can be counted, found more than 2^63"))?;
+
+        let (manifests, mut files) = self.base_manifests(latest).await?;
+        let base_list = self.files.add_list(&manifests)?;
+        files.insert(base_list.name.clone());
+        let delta_list = self.delta_list(&delta.entries, &mut files)?;
+        let index_manifest = match &delta.index_files {
+            None => latest.and_then(|latest| latest.index_manifest.clone()),
+            Some(index_files) if index_files.is_empty() => None,
+            Some(index_files) => Some(self.files.add_index_manifest(index_files)?),
+        };
+        files.extend(index_manifest.clone());
+        self.files.flush().await?;
+
+        let clock = &store.context().clock;
+        let snapshot = Snapshot {
+            version: Some(SNAPSHOT_VERSION),
+            uuid: Some(clock.unique_id()),
+            id: next_id(latest)?,
+            schema_id: schema.id,
+            base_manifest_list: base_list.name,
+            base_manifest_list_size: Some(base_list.size),
+            delta_manifest_list: delta_list.name,
+            delta_manifest_list_size: Some(delta_list.size),
+            changelog_manifest_list: None,
+            changelog_manifest_list_size: None,
+            index_manifest,
+            commit_user: self.request.user.clone(),
+            writer_version: Some(concat!("paimon-rs-", env!("CARGO_PKG_VERSION")).to_owned()),
+            commit_identifier: self.request.identifier,
+            commit_kind: self.change.kind,
+            time_millis: clock.now_millis(),
+            total_record_count: Some(total_rows),
+            delta_record_count: Some(delta_rows),
+            changelog_record_count: None,
+            watermark: latest.and_then(|latest| latest.watermark),
+            // Statistics are of the schema they were gathered with; the snapshot that brought them has it too.
+            statistics: latest
+                .filter(|latest| latest.schema_id == schema.id)
+                .and_then(|latest| latest.statistics.clone()),
+            properties: properties(self.request, latest, &delta.entries),
+            next_row_id: Some(latest.and_then(|latest| latest.next_row_id).unwrap_or(0)),
+            operation: None,
+        };
+        let uuid = snapshot.uuid.clone().unwrap_or_default();
+        self.tries.push(Try { uuid, snapshot_id: snapshot.id, files });
+        Ok(snapshot)
+    }
+
+    /// The manifests of the state before, some of them merged, and the names of all of them.
+    async fn base_manifests(&mut self, latest: Option<&Snapshot>) -> Result<(Vec<ManifestFileMeta>, HashSet<String>)> {
+        let current = match latest {
+            Some(latest) => manifests(self.store, latest).await?,
+            None => Vec::new(),
+        };
+        let merged = match &self.merge {
+            // The merge of the first try is used again while it fits; another one would make the next race longer.
+            Some((before, after)) => manifest_merge::reuse(&current, before, after).unwrap_or(current),
+            None => {
+                let merged = manifest_merge::merge(self.store, &current, &mut self.files).await?;
+                self.merge = Some((current, merged.clone()));
+                merged
+            }
+        };
+        let names = merged.iter().map(|manifest| manifest.file_name.clone()).collect();
+        Ok((merged, names))
+    }
+
+    /// The list of the manifests of `entries`.
+    fn delta_list(&mut self, entries: &[ManifestEntry], files: &mut HashSet<String>) -> Result<ListFile> {
+        let depends_on_base = self.change.replaces.is_some();
+        if let Some((list, names)) = self.delta.as_ref().filter(|_| !depends_on_base) {
+            files.extend(names.iter().cloned());
+            return Ok(list.clone());
+        }
+        let manifests = self.files.add_manifests(entries)?;
+        let list = self.files.add_list(&manifests)?;
+        let names: HashSet<String> =
+            manifests.into_iter().map(|manifest| manifest.file_name).chain([list.name.clone()]).collect();
+        files.extend(names.iter().cloned());
+        self.delta = Some((list.clone(), names));
+        Ok(list)
+    }
+
+    /// What changes against the state `latest`, after checking that it can.
+    async fn delta(&self, latest: Option<&Snapshot>) -> Result<Delta> {
+        let (store, change) = (self.store, &self.change);
+        let previous_index = match latest.and_then(|latest| latest.index_manifest.as_deref()) {
+            Some(name) if change.replaces.is_some() || !change.index_changes.is_empty() => {
+                store.index_manifest(name).await?
+            }
+            _ => Arc::default(),
+        };
+        let (entries, index_changes) = match (&change.replaces, latest) {
+            (Some(partitions), Some(latest)) => {
+                let base = partitions.live_entries(store, latest).await?;
+                let entries: Vec<ManifestEntry> = delete_all(&base).chain(change.entries.iter().cloned()).collect();
+                refuse(find_conflict(&base, &entries, CommitKind::Overwrite))?;
+                let mut index_changes = delete_index_files(&previous_index, partitions)?;
+                index_changes.extend(change.index_changes.iter().cloned());
+                (entries, index_changes)
+            }
+            (None, Some(latest)) if !change.only_adds() => {
+                let partitions = change
+                    .entries
+                    .iter()
+                    .map(|entry| entry.partition.clone())
+                    .chain(change.index_changes.iter().map(|change| change.partition.clone()));
+                let partitions = PartitionSet::exactly(store.schema(), partitions)?;
+                let base = partitions.live_entries(store, latest).await?;
+                refuse(find_conflict(&base, &change.entries, change.kind))?;
+                refuse(find_vector_conflict(live_after(&base, &change.entries), &change.index_changes))?;
+                (change.entries.clone(), change.index_changes.clone())
+            }
+            (_, latest) => {
+                refuse(find_conflict(&[], &change.entries, change.kind))?;
+                if let Some(latest) = latest {
+                    check_bucket_numbers(store, latest, &change.entries).await?;
+                }
+                (change.entries.clone(), change.index_changes.clone())
+            }
+        };
+        let has_buckets = store.options().bucket()? > 0;
+        let index_files = if index_changes.is_empty() {
+            None
+        } else {
+            Some(index_files::combine(&previous_index, &index_changes, has_buckets)?)
+        };
+        Ok(Delta { entries, index_files })
+    }
+
+    /// An error that says that everything was kept, and why.
+    fn unknown(&self, cause: Error) -> Error {
+        let id = self.in_doubt.unwrap_or_default();
+        Error::new(
+            ErrorKind::Storage,
+            format!(
+                "the outcome of the commit is unknown: snapshot {id} may or may not have been published, and all of its \
+                 files were kept; look for a snapshot of the same user before committing again"
+            ),
+        )
+        .with_context("outcome", "unknown")
+        .with_context("snapshot", id)
+        .with_context("user", &self.request.user)
+        .with_context("location", self.store.storage().root_url())
+        .with_source(cause)
+        .retryable()
+    }
+}
+
+/// The wait before retry `count` (from 1): doubling from `shortest` up to `longest`.
+fn backoff_millis(shortest: u64, longest: u64, count: u32) -> u64 {
+    let factor = 1_u64.checked_shl(count.saturating_sub(1)).unwrap_or(u64::MAX);
+    shortest.saturating_mul(factor).min(longest)
+}
+
+fn refuse(conflict: Option<super::Conflict>) -> Result<()> {
+    conflict.map_or(Ok(()), |conflict| Err(conflict.into()))
+}
+
+fn next_id(latest: Option<&Snapshot>) -> Result<i64> {
+    let Some(latest) = latest else { return Ok(FIRST_SNAPSHOT_ID) };
+    latest.id.checked_add(1).ok_or_else(|| Error::corrupt("expected a snapshot id below 2^63 - 1, found the largest"))
+}
+
+/// All manifests of a snapshot, oldest first.
+async fn manifests(store: &TableStore, snapshot: &Snapshot) -> Result<Vec<ManifestFileMeta>> {
+    let (base, delta) = try_join(
+        store.manifest_list(&snapshot.base_manifest_list, snapshot.base_manifest_list_size),
+        store.manifest_list(&snapshot.delta_manifest_list, snapshot.delta_manifest_list_size),
+    )
+    .await?;
+    Ok(base.iter().chain(delta.iter()).cloned().collect())
+}
+
+/// Old snapshots do not say how many rows there are; then they are counted.
+async fn previous_rows(store: &TableStore, latest: Option<&Snapshot>) -> Result<i64> {
+    match latest {
+        None => Ok(0),
+        Some(Snapshot { total_record_count: Some(count), .. }) => Ok(*count),
+        Some(latest) => row_count(&live_entries(store, latest, &|_, _| true).await?),
+    }
+}
+
+/// Live files after the entries are applied to `base`.
+fn live_after<'e>(base: &'e [ManifestEntry], entries: &'e [ManifestEntry]) -> impl Iterator<Item = &'e ManifestEntry> {
+    let deleted: HashSet<_> =
+        entries.iter().filter(|entry| entry.kind == FileKind::Delete).map(ManifestEntry::identifier).collect();
+    let added = entries.iter().filter(|entry| entry.kind == FileKind::Add);
+    base.iter().filter(move |entry| !deleted.contains(&entry.identifier())).chain(added)
+}
+
+/// Refuses new files of a bucketed table whose partitions are there with another number of buckets: rows of one key would
+/// be in two places.
+///
+/// Most of the time the numbers agree, so entries are only glanced at first; deleted ones are told apart when they do
+/// not.
+async fn check_bucket_numbers(store: &TableStore, latest: &Snapshot, entries: &[ManifestEntry]) -> Result<()> {
+    let numbers: HashMap<Vec<u8>, i32> = entries
+        .iter()
+        .filter(|entry| entry.total_buckets > 0)
+        .map(|entry| (entry.partition.to_metadata(), entry.total_buckets))
+        .collect();
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    let mut agree = true;
+    for manifest in manifests(store, latest).await? {
+        let mut glance = |head: &EntryHead<'_>| {
+            let number = numbers.get(head.partition).filter(|_| head.kind == FileKind::Add && head.total_buckets > 0);
+            agree &= number.is_none_or(|number| *number == head.total_buckets);
+            false
+        };
+        store.read_manifest(&manifest, &mut glance, &mut |_| Ok(())).await?;
+    }
+    if agree {
+        return Ok(());
+    }
+    let partitions = PartitionSet::exactly(store.schema(), entries.iter().map(|entry| entry.partition.clone()))?;
+    let base = partitions.live_entries(store, latest).await?;
+    refuse(find_conflict(&base, entries, CommitKind::Append))
+}
+
+/// The request's, and the largest sequence number where the table keeps it there.
+fn properties(
+    request: &CommitRequest,
+    latest: Option<&Snapshot>,
+    entries: &[ManifestEntry],
+) -> Option<BTreeMap<String, String>> {
+    let mut properties = request.properties.clone();
+    let kept = latest
+        .and_then(|latest| latest.properties.as_ref()?.get(MAX_SEQUENCE_NUMBER))
+        .and_then(|number| number.parse::<i64>().ok());
+    if let Some(kept) = kept {
+        let added =
+            entries.iter().filter(|entry| entry.kind == FileKind::Add).map(|entry| entry.file.max_sequence_number);
+        let largest = added.fold(kept, i64::max);
+        properties.insert(MAX_SEQUENCE_NUMBER.to_owned(), largest.to_string());
+    }
+    (!properties.is_empty()).then_some(properties)
+}

@@ -1,0 +1,149 @@
+//! A request and its messages to the changes they mean.
+
+use std::collections::BTreeMap;
+
+use paimon_spec::{
+    CommitKind, CommitMessage, DELETION_VECTORS, DataFileMeta, Error, FileKind, IndexManifestEntry, ManifestEntry,
+    Result, TableSchema, check_file_name, parse_partition_spec,
+};
+
+use super::overwrite::PartitionSet;
+use super::{CommitMode, CommitRequest};
+
+/// What one snapshot changes.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) kind: CommitKind,
+    pub(super) entries: Vec<ManifestEntry>,
+    pub(super) index_changes: Vec<IndexManifestEntry>,
+    /// Partitions whose files and index files all go.
+    pub(super) replaces: Option<PartitionSet>,
+}
+
+impl Change {
+    /// Whether it only adds files, so that it fits whatever is there.
+    pub(super) fn only_adds(&self) -> bool {
+        self.kind == CommitKind::Append
+    }
+}
+
+/// The changes of a request, in the order in which they are published: what was written, then what was compacted. None
+/// when there is nothing to do.
+pub(super) fn plan(schema: &TableSchema, request: &CommitRequest, messages: &[CommitMessage]) -> Result<Vec<Change>> {
+    messages.iter().try_for_each(|message| check_message(schema, message))?;
+    let mut written =
+        Change { kind: CommitKind::Append, entries: Vec::new(), index_changes: Vec::new(), replaces: None };
+    let mut compacted =
+        Change { kind: CommitKind::Compact, entries: Vec::new(), index_changes: Vec::new(), replaces: None };
+    for message in messages {
+        let entry = |kind, file: &DataFileMeta| ManifestEntry {
+            kind,
+            partition: message.partition.clone(),
+            bucket: message.bucket,
+            total_buckets: message.total_buckets,
+            file: file.clone(),
+        };
+        let add = |file| entry(FileKind::Add, file);
+        let delete = |file| entry(FileKind::Delete, file);
+        written.entries.extend(message.new_files.iter().map(add));
+        written.entries.extend(message.deleted_files.iter().map(delete));
+        compacted.entries.extend(message.compact_before.iter().map(delete));
+        compacted.entries.extend(message.compact_after.iter().map(add));
+        let only_compacts =
+            message.new_files.is_empty() && message.deleted_files.is_empty() && !message.compact_before.is_empty();
+        let target = if only_compacts { &mut compacted } else { &mut written };
+        target.index_changes.extend(message.index_changes.iter().cloned());
+    }
+    let has_written = !written.entries.is_empty() || !written.index_changes.is_empty();
+    let has_compacted = !compacted.entries.is_empty() || !compacted.index_changes.is_empty();
+
+    let partitioned = !schema.partition_keys.is_empty();
+    let makes_snapshot = match &request.mode {
+        CommitMode::Append => {
+            if removes_rows(&written) {
+                written.kind = CommitKind::Overwrite;
+            }
+            has_written
+        }
+        CommitMode::OverwriteDynamic => {
+            written.kind = CommitKind::Overwrite;
+            let new_partitions = written.entries.iter().map(|entry| entry.partition.clone());
+            written.replaces = Some(if partitioned {
+                PartitionSet::exactly(schema, new_partitions)?
+            } else {
+                PartitionSet::all(schema)
+            });
+            !partitioned || written.entries.iter().any(|entry| entry.kind == FileKind::Add)
+        }
+        CommitMode::OverwriteStatic(spec) => {
+            written.kind = CommitKind::Overwrite;
+            let replaced = partition_set(schema, std::slice::from_ref(spec))?;
+            for entry in &written.entries {
+                if !replaced.contains(&entry.partition)? {
+                    return Err(Error::invalid(format!(
+                        "a new file is outside the partitions to overwrite, which are {spec:?}"
+                    ))
+                    .with_context("file", &entry.file.file_name));
+                }
+            }
+            written.replaces = Some(replaced);
+            true
+        }
+        CommitMode::Truncate(specs) => {
+            if has_written || has_compacted {
+                return Err(Error::invalid("truncating takes no new files"));
+            }
+            written.kind = CommitKind::Overwrite;
+            written.replaces = Some(partition_set(schema, specs)?);
+            true
+        }
+    };
+    let written = makes_snapshot.then_some(written);
+    Ok(written.into_iter().chain(has_compacted.then_some(compacted)).collect())
+}
+
+/// Java `ConflictDetection.shouldBeOverwriteCommit`: such commits must not look like appends to streaming readers.
+fn removes_rows(change: &Change) -> bool {
+    change.entries.iter().any(|entry| entry.kind == FileKind::Delete)
+        || change.index_changes.iter().any(|change| change.index_type == DELETION_VECTORS)
+}
+
+fn partition_set(schema: &TableSchema, specs: &[BTreeMap<String, String>]) -> Result<PartitionSet> {
+    if specs.is_empty() {
+        return Ok(PartitionSet::all(schema));
+    }
+    let options = schema.table_options();
+    let fields = schema.partition_fields();
+    let specs = specs
+        .iter()
+        .map(|spec| parse_partition_spec(spec, &fields, options.partition_default_name()))
+        .collect::<Result<_>>()?;
+    Ok(PartitionSet::matching(schema, specs))
+}
+
+fn check_message(schema: &TableSchema, message: &CommitMessage) -> Result<()> {
+    let partition_columns = schema.partition_keys.len();
+    if message.partition.arity() != partition_columns {
+        return Err(Error::invalid(format!(
+            "expected a partition of {partition_columns} values in a commit message, found {}",
+            message.partition.arity()
+        )));
+    }
+    let buckets = message.total_buckets.max(1);
+    if !(0..buckets).contains(&message.bucket) {
+        return Err(Error::invalid(format!(
+            "expected a bucket from 0 to {} in a commit message, found {}",
+            buckets - 1,
+            message.bucket
+        )));
+    }
+    message
+        .new_files
+        .iter()
+        .chain(&message.deleted_files)
+        .chain(&message.compact_before)
+        .chain(&message.compact_after)
+        .map(|file| &file.file_name)
+        .chain(message.index_changes.iter().map(|change| &change.file_name))
+        .try_for_each(|name| check_file_name("commit message", name))
+}

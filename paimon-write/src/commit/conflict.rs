@@ -1,0 +1,125 @@
+//! Whether changes can be applied to a state of the table. Java: `ConflictDetection`.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use paimon_spec::{
+    BinaryRow, CommitKind, Error, ErrorKind, FileIdentifier, FileKind, IndexManifestEntry, ManifestEntry,
+};
+
+/// Why changes cannot be applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Conflict {
+    /// A file to be deleted is not there (any more).
+    FileGone {
+        /// Its name.
+        file: String,
+    },
+    /// A file to be added is there already, or is added or deleted twice.
+    FileRepeated {
+        /// Its name.
+        file: String,
+    },
+    /// The partition's rows are spread over another number of buckets.
+    BucketNumber {
+        /// A new file.
+        file: String,
+        /// The number of buckets that the table's files in the partition have.
+        there: i32,
+        /// The number of buckets that the new file was written with.
+        new: i32,
+    },
+    /// A deletion vector is for a file that is not there (any more).
+    VectorWithoutFile {
+        /// The data file's name.
+        file: String,
+    },
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FileGone { file } => {
+                write!(f, "data file {file} was to be replaced or deleted, but another commit has removed it")
+            }
+            Self::FileRepeated { file } => write!(f, "data file {file} is committed more than once"),
+            Self::BucketNumber { file, there, new } => write!(
+                f,
+                "data file {file} was written with {new} buckets, but the rows of its partition are in {there}: \
+                 overwrite the partition to change its number of buckets"
+            ),
+            Self::VectorWithoutFile { file } => {
+                write!(f, "rows of data file {file} were to be deleted, but another commit has removed the file")
+            }
+        }
+    }
+}
+
+impl From<Conflict> for Error {
+    fn from(conflict: Conflict) -> Self {
+        Self::new(ErrorKind::CommitConflict, conflict.to_string())
+    }
+}
+
+/// Whether `delta` can be applied to the live files `base` (all of the partitions that `delta` touches) by a commit of
+/// `kind`.
+///
+/// Bucket numbers within a partition stay the same, unless it is overwritten; no file is added twice; every file to be
+/// deleted is there.
+pub fn find_conflict(base: &[ManifestEntry], delta: &[ManifestEntry], kind: CommitKind) -> Option<Conflict> {
+    find_bucket_conflict(base, delta, kind).or_else(|| find_file_conflict(base, delta))
+}
+
+/// Whether the changes of deletion vectors are for files that are live after the commit, by name.
+pub(super) fn find_vector_conflict<'a>(
+    live: impl Iterator<Item = &'a ManifestEntry>,
+    changes: &[IndexManifestEntry],
+) -> Option<Conflict> {
+    let live: HashSet<&str> = live.map(|entry| entry.file.file_name.as_str()).collect();
+    changes
+        .iter()
+        .filter(|change| change.kind == FileKind::Add)
+        .flat_map(|change| change.deletion_vectors.iter().flatten())
+        .find(|vector| !live.contains(vector.data_file_name.as_str()))
+        .map(|vector| Conflict::VectorWithoutFile { file: vector.data_file_name.clone() })
+}
+
+fn find_bucket_conflict(base: &[ManifestEntry], delta: &[ManifestEntry], kind: CommitKind) -> Option<Conflict> {
+    // Tables can hold mixed numbers in one partition, from writers that do not check; then nothing new fits.
+    let mut there: HashMap<&BinaryRow, i32> = HashMap::new();
+    let base = if kind == CommitKind::Overwrite { &[] } else { base };
+    for entry in base.iter().chain(delta).filter(|entry| entry.kind == FileKind::Add && entry.total_buckets > 0) {
+        let number = *there.entry(&entry.partition).or_insert(entry.total_buckets);
+        if number != entry.total_buckets {
+            return Some(Conflict::BucketNumber {
+                file: entry.file.file_name.clone(),
+                there: number,
+                new: entry.total_buckets,
+            });
+        }
+    }
+    None
+}
+
+fn find_file_conflict(base: &[ManifestEntry], delta: &[ManifestEntry]) -> Option<Conflict> {
+    let live: HashSet<FileIdentifier> = base.iter().map(ManifestEntry::identifier).collect();
+    let mut touched = HashSet::with_capacity(delta.len());
+    for entry in delta {
+        let identifier = entry.identifier();
+        let is_live = live.contains(&identifier);
+        let file = || entry.file.file_name.clone();
+        match entry.kind {
+            FileKind::Add if is_live => return Some(Conflict::FileRepeated { file: file() }),
+            FileKind::Delete if !is_live => return Some(Conflict::FileGone { file: file() }),
+            FileKind::Add | FileKind::Delete => {}
+        }
+        if !touched.insert(identifier) {
+            return Some(Conflict::FileRepeated { file: file() });
+        }
+    }
+    None
+}

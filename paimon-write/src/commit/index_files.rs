@@ -1,0 +1,83 @@
+//! The index files of the next snapshot. Java: `IndexManifestFileHandler`.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+
+use paimon_spec::{BinaryRow, DELETION_VECTORS, Error, ErrorKind, FileKind, IndexManifestEntry, Result};
+
+/// What there can be one index file for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Slot {
+    /// The file itself: global indexes, and deletion vectors of tables without buckets.
+    File(String),
+    /// One of each type for each bucket.
+    Bucket(BinaryRow, i32, String),
+}
+
+impl Slot {
+    fn of(entry: &IndexManifestEntry, has_buckets: bool) -> Self {
+        if entry.global_index.is_some() || (entry.index_type == DELETION_VECTORS && !has_buckets) {
+            Self::File(entry.file_name.clone())
+        } else {
+            Self::Bucket(entry.partition.clone(), entry.bucket, entry.index_type.clone())
+        }
+    }
+}
+
+/// The complete list of live index files after `changes`: deletions first, then additions, whatever their order.
+///
+/// # Errors
+/// `CommitConflict` when a file to be deleted is not there, when one to be added is there, and when a data file would
+/// have two deletion vectors: then another commit has changed the same rows' files.
+pub(super) fn combine(
+    previous: &[IndexManifestEntry],
+    changes: &[IndexManifestEntry],
+    has_buckets: bool,
+) -> Result<Vec<IndexManifestEntry>> {
+    let mut live: Vec<Option<&IndexManifestEntry>> = previous.iter().map(Some).collect();
+    let mut places: HashMap<Slot, usize> =
+        previous.iter().enumerate().map(|(at, entry)| (Slot::of(entry, has_buckets), at)).collect();
+    for change in changes.iter().filter(|change| change.kind == FileKind::Delete) {
+        let slot = Slot::of(change, has_buckets);
+        match places.remove(&slot) {
+            Some(at) => live[at] = None,
+            None if matches!(slot, Slot::File(_)) => {
+                return Err(conflict(change, "was to be replaced, but another commit has removed it"));
+            }
+            None => {}
+        }
+    }
+    for change in changes.iter().filter(|change| change.kind == FileKind::Add) {
+        let slot = Slot::of(change, has_buckets);
+        let is_file = matches!(slot, Slot::File(_));
+        match places.insert(slot, live.len()) {
+            Some(_) if is_file => return Err(conflict(change, "is committed more than once")),
+            Some(replaced) => live[replaced] = None,
+            None => {}
+        }
+        live.push(Some(change));
+    }
+    let live: Vec<IndexManifestEntry> = live.into_iter().flatten().cloned().collect();
+    check_vectors(&live, has_buckets)?;
+    Ok(live)
+}
+
+/// A data file of a table without buckets has one deletion vector at most.
+fn check_vectors(live: &[IndexManifestEntry], has_buckets: bool) -> Result<()> {
+    let mut seen = HashSet::new();
+    for entry in live.iter().filter(|entry| entry.index_type == DELETION_VECTORS && !has_buckets) {
+        for vector in entry.deletion_vectors.iter().flatten() {
+            if !seen.insert((&entry.partition, vector.data_file_name.as_str())) {
+                let what = format!("deletes rows of {}, as another commit does", vector.data_file_name);
+                return Err(conflict(entry, &what));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn conflict(entry: &IndexManifestEntry, what: &str) -> Error {
+    Error::new(ErrorKind::CommitConflict, format!("index file {} {what}", entry.file_name))
+}

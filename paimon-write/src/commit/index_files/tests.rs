@@ -1,0 +1,89 @@
+use paimon_spec::{DeletionVectorMeta, GlobalIndexMeta};
+use rstest::rstest;
+
+use super::*;
+use crate::testing::partition;
+
+use FileKind::{Add, Delete};
+
+fn index(kind: FileKind, p: i32, index_type: &str, name: &str) -> IndexManifestEntry {
+    IndexManifestEntry {
+        kind,
+        partition: partition(Some(p)),
+        bucket: 0,
+        index_type: index_type.to_owned(),
+        file_name: name.to_owned(),
+        file_size: 1,
+        row_count: 1,
+        deletion_vectors: None,
+        external_path: None,
+        global_index: None,
+    }
+}
+
+fn vectors(kind: FileKind, name: &str, data_files: &[&str]) -> IndexManifestEntry {
+    let vector = |file: &&str| DeletionVectorMeta {
+        data_file_name: (*file).to_owned(),
+        offset: 1,
+        length: 2,
+        cardinality: None,
+    };
+    IndexManifestEntry {
+        deletion_vectors: Some(data_files.iter().map(vector).collect()),
+        ..index(kind, 1, DELETION_VECTORS, name)
+    }
+}
+
+fn names(entries: &[IndexManifestEntry]) -> Vec<&str> {
+    entries.iter().map(|entry| entry.file_name.as_str()).collect()
+}
+
+#[rstest]
+#[case::untouched_files_stay(&[index(Add, 2, "HASH", "c")], &["a", "b", "c"])]
+#[case::a_new_file_takes_the_place_of_the_old_one(&[index(Add, 1, "HASH", "c")], &["b", "c"])]
+#[case::whatever_the_order(&[index(Add, 1, "HASH", "c"), index(Delete, 1, "HASH", "a")], &["b", "c"])]
+#[case::deletions_leave_other_types_alone(&[index(Delete, 1, "HASH", "a")], &["b"])]
+#[case::a_bucket_without_index_can_lose_it(&[index(Delete, 3, "HASH", "x")], &["a", "b"])]
+fn a_bucket_has_one_index_file_of_each_type(#[case] changes: &[IndexManifestEntry], #[case] expected: &[&str]) {
+    let previous = [index(Add, 1, "HASH", "a"), index(Add, 1, DELETION_VECTORS, "b")];
+    assert_eq!(names(&combine(&previous, changes, true).unwrap()), expected);
+}
+
+#[rstest]
+#[case::another_file_of_the_same_partition(&[vectors(Add, "v2", &["f2"])], Ok(&["v1", "v2"][..]))]
+#[case::a_replaced_vector(&[vectors(Delete, "v1", &["f1"]), vectors(Add, "v2", &["f1"])], Ok(&["v2"][..]))]
+#[case::whatever_the_order(&[vectors(Add, "v2", &["f1"]), vectors(Delete, "v1", &["f1"])], Ok(&["v2"][..]))]
+#[case::a_second_vector_for_a_file(&[vectors(Add, "v2", &["f1"])], Err("deletes rows of f1"))]
+#[case::a_file_that_is_gone(&[vectors(Delete, "v0", &["f0"])], Err("has removed it"))]
+#[case::a_file_that_is_there(&[vectors(Add, "v1", &["f3"])], Err("more than once"))]
+fn vectors_of_tables_without_buckets_are_by_file(
+    #[case] changes: &[IndexManifestEntry],
+    #[case] expected: Result<&[&str], &str>,
+) {
+    let previous = [vectors(Add, "v1", &["f1"])];
+    match (combine(&previous, changes, false), expected) {
+        (Ok(found), Ok(expected)) => assert_eq!(names(&found), expected),
+        (Err(error), Err(expected)) => {
+            assert_eq!(error.kind(), ErrorKind::CommitConflict);
+            assert!(error.message().contains(expected), "{error}");
+        }
+        (found, expected) => panic!("expected {expected:?}, found {found:?}"),
+    }
+}
+
+#[test]
+fn global_indexes_are_by_file_even_with_buckets() {
+    let global = |kind, name| IndexManifestEntry {
+        global_index: Some(GlobalIndexMeta {
+            row_range_start: 0,
+            row_range_end: 9,
+            index_field_id: 1,
+            extra_field_ids: None,
+            index_meta: None,
+            source_meta: None,
+        }),
+        ..index(kind, 1, "btree", name)
+    };
+    let previous = [global(Add, "a"), global(Add, "b")];
+    assert_eq!(names(&combine(&previous, &[global(Delete, "a"), global(Add, "c")], true).unwrap()), ["b", "c"]);
+}

@@ -1,0 +1,167 @@
+use std::collections::{BTreeSet, HashSet};
+
+use paimon_io::testkit;
+use paimon_spec::{BinaryRow, SimpleStats};
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::*;
+use crate::testing::{entry_in, partition, schema};
+
+fn manifest(name: &str, file_size: i64) -> ManifestFileMeta {
+    ManifestFileMeta {
+        file_name: name.to_owned(),
+        file_size,
+        num_added_files: 1,
+        num_deleted_files: 0,
+        partition_stats: SimpleStats::empty(),
+        schema_id: 0,
+        min_bucket: None,
+        max_bucket: None,
+        min_level: None,
+        max_level: None,
+        min_row_id: None,
+        max_row_id: None,
+        total_buckets: None,
+        extra_files: None,
+    }
+}
+
+#[rstest]
+#[case::few_small_ones_stay(&[10, 10, 10], &[])]
+#[case::many_small_ones_are_merged(&[10, 10, 10, 10], &[0..4])]
+#[case::a_group_ends_at_the_target_size(&[60, 50, 10], &[0..2])]
+#[case::a_large_one_is_a_group_of_its_own(&[100, 10, 10, 10, 10], &[0..1, 1..5])]
+#[case::nothing_of_nothing(&[], &[])]
+fn neighbours_are_merged_up_to_the_target_size(#[case] sizes: &[i64], #[case] expected: &[Range<usize>]) {
+    let manifests: Vec<ManifestFileMeta> = sizes.iter().map(|size| manifest("m", *size)).collect();
+    let policy = Policy { target_bytes: 100, min_count: 4, full_merge_bytes: 1_000 };
+    assert_eq!(minor_groups(&manifests, policy), expected);
+}
+
+#[rstest]
+#[case::as_it_was("ab", Some("x"))]
+#[case::with_a_new_one_behind("abc", Some("xc"))]
+#[case::merged_by_somebody_else("yc", None)]
+#[case::cut_short("a", None)]
+fn a_merge_is_used_again_while_its_manifests_are_there(#[case] current: &str, #[case] expected: Option<&str>) {
+    let list = |names: &str| names.chars().map(|name| manifest(&name.to_string(), 1)).collect::<Vec<_>>();
+    let found = reuse(&list(current), &list("ab"), &list("x"));
+    assert_eq!(found, expected.map(list));
+}
+
+/// One commit of the property test below: files added and deleted, by number; a file's partition is its number modulo 4.
+type Step = (Vec<u8>, Vec<u8>);
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let numbers = || prop::collection::vec(any::<u8>(), 0..12);
+    prop::collection::vec((numbers(), numbers()), 1..12)
+}
+
+fn numbered(kind: FileKind, number: u8) -> ManifestEntry {
+    let partition = partition((number % 4 != 3).then_some(i32::from(number % 4)));
+    entry_in(kind, partition, &format!("file-{number:03}"))
+}
+
+async fn live_of(table: &TableStore, manifests: &[ManifestFileMeta]) -> BTreeSet<String> {
+    let entries = merge_entries(read_all(table, manifests, &|_| true).await.unwrap()).unwrap();
+    assert!(entries.iter().all(|entry| entry.kind == FileKind::Add), "a deletion is left without its file");
+    entries.into_iter().map(|entry| entry.file.file_name).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn merging_keeps_the_live_files(
+        steps in steps(),
+        target in prop::sample::select(vec!["1 b", "2 kb", "8 mb"]),
+        full in prop::sample::select(vec!["1 b", "5 kb", "16 mb"]),
+        min_count in 1..4_usize,
+    ) {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+            let min_count = min_count.to_string();
+            let options = [
+                ("manifest.target-file-size", target),
+                ("manifest.full-compaction-threshold-size", full),
+                ("manifest.merge-min-count", min_count.as_str()),
+            ];
+            let table = testkit::create_table(schema(true, &options)).await;
+            let mut files = ManifestFiles::new(&table).unwrap();
+            let mut manifests = Vec::new();
+            let mut model: BTreeSet<u8> = BTreeSet::new();
+            // A name is never used again.
+            let mut used = BTreeSet::new();
+            for (added, deleted) in steps {
+                manifests = merge(&table, &manifests, &mut files).await.unwrap();
+                let deleted: BTreeSet<u8> = deleted.into_iter().filter(|number| model.contains(number)).collect();
+                let added: BTreeSet<u8> =
+                    added.into_iter().filter(|number| used.insert(*number)).collect();
+                let entries: Vec<ManifestEntry> = deleted
+                    .iter()
+                    .map(|number| numbered(FileKind::Delete, *number))
+                    .chain(added.iter().map(|number| numbered(FileKind::Add, *number)))
+                    .collect();
+                model.retain(|number| !deleted.contains(number));
+                model.extend(added);
+                manifests.extend(files.add_manifests(&entries).unwrap());
+                files.flush().await.unwrap();
+
+                let expected: BTreeSet<String> = model.iter().map(|number| format!("file-{number:03}")).collect();
+                assert_eq!(live_of(&table, &manifests).await, expected);
+                let names: HashSet<&str> = manifests.iter().map(|manifest| manifest.file_name.as_str()).collect();
+                assert_eq!(names.len(), manifests.len(), "a manifest is listed twice");
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_full_merge_leaves_no_deletions() {
+    let options = [("manifest.full-compaction-threshold-size", "1 b")];
+    let table = testkit::create_table(schema(true, &options)).await;
+    let mut files = ManifestFiles::new(&table).unwrap();
+    let mut manifests = files.add_manifests(&[numbered(FileKind::Add, 1), numbered(FileKind::Add, 2)]).unwrap();
+    manifests.extend(files.add_manifests(&[numbered(FileKind::Delete, 1)]).unwrap());
+    files.flush().await.unwrap();
+
+    let merged = merge(&table, &manifests, &mut files).await.unwrap();
+
+    assert_eq!(merged.len(), 1);
+    assert_eq!((merged[0].num_added_files, merged[0].num_deleted_files), (1, 0));
+}
+
+#[tokio::test]
+async fn large_manifests_of_other_partitions_are_not_touched() {
+    let options = [("manifest.full-compaction-threshold-size", "1 b"), ("manifest.target-file-size", "1 b")];
+    let table = testkit::create_table(schema(true, &options)).await;
+    let mut files = ManifestFiles::new(&table).unwrap();
+    let mut manifests = files.add_manifests(&[numbered(FileKind::Add, 0)]).unwrap();
+    manifests.extend(files.add_manifests(&[numbered(FileKind::Add, 1)]).unwrap());
+    manifests.extend(files.add_manifests(&[numbered(FileKind::Delete, 1)]).unwrap());
+    files.flush().await.unwrap();
+
+    let merged = merge(&table, &manifests, &mut files).await.unwrap();
+
+    assert_eq!(merged, manifests[..1]);
+}
+
+#[tokio::test]
+async fn manifests_reach_the_target_size_but_for_the_last() {
+    let table = testkit::create_table(schema(true, &[("manifest.target-file-size", "3 kb")])).await;
+    let mut files = ManifestFiles::new(&table).unwrap();
+    let entries: Vec<ManifestEntry> = (0..2_000)
+        .map(|number| {
+            entry_in(FileKind::Add, BinaryRow::clone(&partition(Some(number % 7))), &format!("{:x}", number * 7919))
+        })
+        .collect();
+
+    let manifests = files.add_manifests(&entries).unwrap();
+    files.flush().await.unwrap();
+
+    let (last, full) = manifests.split_last().unwrap();
+    assert!(full.len() > 2, "{}", full.len());
+    assert!(full.iter().all(|manifest| (3_072..7_000).contains(&manifest.file_size)), "{full:?}");
+    assert!(last.file_size < 7_000);
+    assert_eq!(read_all(&table, &manifests, &|_| true).await.unwrap(), entries);
+}

@@ -1,0 +1,69 @@
+//! Statistics of a file's columns, as the table's options want them.
+
+#[cfg(test)]
+mod tests;
+
+use paimon_spec::{
+    ColumnStats, DataField, DataType, Result, SimpleStats, StatsMode, TableSchema, truncate_max, truncate_min,
+};
+
+/// How the statistics of a table's files are kept.
+#[derive(Debug)]
+pub(crate) struct StatsLayout {
+    names: Vec<String>,
+    /// Nullable, whatever the columns are: NULL means unknown.
+    types: Vec<DataType>,
+    modes: Vec<StatsMode>,
+    /// Columns without statistics are left out, instead of standing there as unknown.
+    dense: bool,
+}
+
+impl StatsLayout {
+    /// Java: `StatsCollectorFactories`.
+    pub(crate) fn of(schema: &TableSchema) -> Result<Self> {
+        let options = schema.table_options();
+        let first_n = usize::try_from(options.stats_keep_first_n_columns()?).ok();
+        let mode = |(at, field): (usize, &DataField)| {
+            let own_mode = options.get(&format!("fields.{}.stats-mode", field.name)).is_some();
+            if !own_mode && first_n.is_some_and(|n| at >= n) {
+                return Ok(StatsMode::None);
+            }
+            options.stats_mode(&field.name)
+        };
+        let modes = schema.fields.iter().enumerate().map(mode).collect::<Result<_>>()?;
+        Ok(Self {
+            names: schema.fields.iter().map(|field| field.name.clone()).collect(),
+            types: schema.fields.iter().map(|field| DataType::nullable(field.data_type.kind.clone())).collect(),
+            modes,
+            dense: options.stats_dense_store()?,
+        })
+    }
+
+    /// `_VALUE_STATS` and `_VALUE_STATS_COLS` of a file whose columns have `stats` (Java `SimpleStatsConverter`).
+    pub(crate) fn apply(&self, stats: &[ColumnStats]) -> Result<(SimpleStats, Option<Vec<String>>)> {
+        let columns: Vec<ColumnStats> =
+            self.modes.iter().enumerate().map(|(at, mode)| cut(stats.get(at), *mode)).collect();
+        if self.dense {
+            let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+            SimpleStats::dense(&names, &columns, &self.types)
+        } else {
+            Ok((SimpleStats::from_columns(&columns, &self.types)?, None))
+        }
+    }
+}
+
+/// One column's statistics under a mode. A maximum that cannot be cut takes the minimum with it (Java
+/// `TruncateSimpleColStatsCollector`).
+fn cut(stats: Option<&ColumnStats>, mode: StatsMode) -> ColumnStats {
+    let Some(stats) = stats else { return ColumnStats::default() };
+    match mode {
+        StatsMode::None => ColumnStats::default(),
+        StatsMode::Counts => ColumnStats { min: None, max: None, null_count: stats.null_count },
+        StatsMode::Full => stats.clone(),
+        StatsMode::Truncate(length) => {
+            let max = stats.max.clone().and_then(|max| truncate_max(max, length));
+            let min = stats.min.clone().filter(|_| max.is_some()).map(|min| truncate_min(min, length));
+            ColumnStats { max: max.filter(|_| min.is_some()), min, null_count: stats.null_count }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Writes Apache Paimon tables: record batches to data files, data files to snapshots, atomically.
+//!
+//! Writing has two halves. Any number of [`TableWriter`]s, on any machines, turn record batches into data files that
+//! nobody sees yet, and say what they wrote in [`CommitMessage`](paimon_spec::CommitMessage)s. Then one call of
+//! [`commit`] makes all of it visible at once, as one new snapshot.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use std::sync::Arc;
+//! use arrow::array::{ArrayRef, Int32Array, RecordBatch};
+//! use paimon_io::testkit;
+//! use paimon_spec::{DataField, DataType, Schema, TypeKind};
+//! use paimon_write::{CommitMode, CommitRequest, Committed, TableWriter, WriteOptions, commit};
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let fields = vec![DataField::new(0, "id", DataType::nullable(TypeKind::Int))];
+//! let table = testkit::create_table(Schema { fields, ..Schema::default() }).await;
+//!
+//! let mut writer = TableWriter::open(table.clone(), WriteOptions::default()).await?;
+//! let ids: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3]));
+//! writer.write(&RecordBatch::try_from_iter([("id", ids)]).unwrap()).await?;
+//! let messages = writer.prepare_commit().await?;
+//!
+//! let request = CommitRequest {
+//!     user: "a-job".to_owned(),
+//!     identifier: paimon_write::BATCH_IDENTIFIER,
+//!     mode: CommitMode::Append,
+//!     properties: BTreeMap::new(),
+//!     table_identity: table.identity().await?,
+//! };
+//! assert_eq!(commit(&table, &request, &messages).await?, Committed::Snapshot(1));
+//! assert_eq!(table.latest_snapshot().await?.unwrap().total_record_count, Some(3));
+//! # Ok::<(), paimon_spec::Error>(())
+//! # }).unwrap();
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | `options` | what of a table a writer goes by, and which tables are not written yet |
+//! | `writer` | [`TableWriter`]: one file writer for each bucket of each partition, within a memory budget |
+//! | `align` | a caller's columns to the table's columns |
+//! | `route` | rows to partitions and buckets |
+//! | `append` | one bucket's rows to files, and files to their metadata |
+//! | `rolling` | one file after another, each about as large as wanted |
+//! | `file_stats` | statistics of a file's columns, as the table's options want them |
+//! | `commit` | [`commit`] and [`abort`]; see there for its modules |
+//!
+//! Invariants: `commit` never deletes a data file; nothing is acknowledged before the snapshot is published by one
+//! exclusive create; nothing that may be referenced is deleted while the outcome of a publication is unknown.
+//! Not here: primary-key tables, compaction, expiry.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod align;
+mod append;
+mod commit;
+mod file_stats;
+mod options;
+mod rolling;
+mod route;
+#[cfg(test)]
+mod testing;
+mod writer;
+
+pub use commit::{
+    BATCH_IDENTIFIER, CommitMode, CommitRequest, Committed, Conflict, abort, commit, find_commit, find_conflict,
+    outcome_is_unknown,
+};
+pub use options::WriteOptions;
+pub use writer::TableWriter;

@@ -1,0 +1,126 @@
+//! One file after another, each about as large as wanted.
+
+use arrow::array::RecordBatch;
+use paimon_io::{FileTarget, FileWriter, TableStore, WrittenFile};
+use paimon_spec::Result;
+
+/// Rows written between two looks at a file's size, at least (Java: 1,000).
+const LEAST_ROWS_BETWEEN_CHECKS: u64 = 1_000;
+
+/// When a file is full.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileLimits {
+    pub(crate) target_bytes: u64,
+    pub(crate) target_rows: u64,
+}
+
+/// Names of new data files: `<prefix><id>-<n><suffix>`, with one id for a whole writer.
+#[derive(Debug)]
+pub(crate) struct FileNames {
+    prefix: String,
+    suffix: String,
+    next: u64,
+}
+
+impl FileNames {
+    pub(crate) fn new(prefix: &str, id: &str, suffix: String) -> Self {
+        Self { prefix: format!("{prefix}{id}-"), suffix, next: 0 }
+    }
+
+    fn next(&mut self) -> String {
+        let name = format!("{}{}{}", self.prefix, self.next, self.suffix);
+        self.next += 1;
+        name
+    }
+}
+
+/// A complete file.
+pub(crate) struct FinishedFile {
+    pub(crate) name: String,
+    pub(crate) written: WrittenFile,
+}
+
+struct OpenFile {
+    name: String,
+    writer: Box<dyn FileWriter>,
+}
+
+/// Writes rows to files of one folder, beginning a new one when the current one is full.
+pub(crate) struct RollingWriter {
+    /// All but the name.
+    target: FileTarget,
+    limits: FileLimits,
+    open: Option<OpenFile>,
+    /// Names of all files ever begun, complete or not.
+    begun: Vec<String>,
+}
+
+impl RollingWriter {
+    pub(crate) fn new(target: FileTarget, limits: FileLimits) -> Self {
+        Self { target, limits, open: None, begun: Vec::new() }
+    }
+
+    /// Writes all rows; files that became full are added to `finished`.
+    pub(crate) async fn write(
+        &mut self,
+        store: &TableStore,
+        names: &mut FileNames,
+        batch: &RecordBatch,
+        finished: &mut Vec<FinishedFile>,
+    ) -> Result<()> {
+        let mut written = 0;
+        while written < batch.num_rows() {
+            let file = match &mut self.open {
+                Some(file) => file,
+                None => {
+                    let name = names.next();
+                    self.begun.push(name.clone());
+                    let target = FileTarget { file_name: name.clone(), ..self.target.clone() };
+                    self.open.insert(OpenFile { name, writer: store.create_file(&target).await? })
+                }
+            };
+            let left = batch.num_rows() - written;
+            let rows = rows_until_check(self.limits, file.writer.as_ref(), batch).min(left as u64) as usize;
+            file.writer.write(&batch.slice(written, rows)).await?;
+            written += rows;
+            if file.writer.rows() >= self.limits.target_rows || file.writer.bytes() >= self.limits.target_bytes {
+                finished.extend(self.roll().await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Completes the current file, if there is one.
+    pub(crate) async fn roll(&mut self) -> Result<Option<FinishedFile>> {
+        let Some(file) = self.open.take() else { return Ok(None) };
+        Ok(Some(FinishedFile { name: file.name, written: file.writer.finish().await? }))
+    }
+
+    /// Deletes all files ever begun; goes on after a failure and returns the first.
+    pub(crate) async fn abort(&mut self, store: &TableStore) -> Result<()> {
+        let mut outcome = match self.open.take() {
+            Some(file) => file.writer.abort().await,
+            None => Ok(()),
+        };
+        for name in self.begun.drain(..) {
+            let deleted = store.storage().delete(&format!("{}/{name}", self.target.bucket_path)).await;
+            outcome = outcome.and(deleted);
+        }
+        outcome
+    }
+
+    /// Bytes held in memory.
+    pub(crate) fn memory(&self) -> u64 {
+        self.open.as_ref().map_or(0, |file| file.writer.memory())
+    }
+}
+
+/// How many rows to write before looking at the size again: as many as should fill the file, by its rows so far (or, for
+/// a new file, by their size in memory), so that large batches are cut only where a file ends.
+fn rows_until_check(limits: FileLimits, writer: &dyn FileWriter, batch: &RecordBatch) -> u64 {
+    let (bytes, rows) = (writer.bytes(), writer.rows());
+    let row_bytes =
+        if rows > 0 { bytes / rows } else { batch.get_array_memory_size() as u64 / batch.num_rows().max(1) as u64 };
+    let by_size = limits.target_bytes.saturating_sub(bytes) / row_bytes.max(1);
+    by_size.max(LEAST_ROWS_BETWEEN_CHECKS).min(limits.target_rows.saturating_sub(rows)).max(1)
+}

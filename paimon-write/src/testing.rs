@@ -1,0 +1,99 @@
+//! Values that tests are made of.
+
+use std::collections::BTreeMap;
+
+use paimon_io::TableStore;
+use paimon_spec::{
+    BinaryRow, CommitMessage, DataField, DataFileMeta, DataType, Datum, FileKind, FileSource, ManifestEntry, Schema,
+    SimpleStats, TableSchema, TypeKind,
+};
+
+use crate::{BATCH_IDENTIFIER, CommitMode, CommitRequest};
+
+/// `p INT` (the partition, when asked for), `id INT`, and options.
+pub(crate) fn schema(partitioned: bool, options: &[(&str, &str)]) -> Schema {
+    let int = || DataType::nullable(TypeKind::Int);
+    Schema {
+        fields: vec![DataField::new(0, "p", int()), DataField::new(1, "id", int())],
+        partition_keys: if partitioned { vec!["p".to_owned()] } else { Vec::new() },
+        options: options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        ..Schema::default()
+    }
+}
+
+pub(crate) fn table_schema(partitioned: bool, options: &[(&str, &str)]) -> TableSchema {
+    TableSchema::create(schema(partitioned, options), 0).unwrap()
+}
+
+pub(crate) fn partition(p: Option<i32>) -> BinaryRow {
+    BinaryRow::from_values(&[p.map(Datum::Int)], &[DataType::nullable(TypeKind::Int)]).unwrap()
+}
+
+pub(crate) fn data_file(name: &str) -> DataFileMeta {
+    DataFileMeta {
+        file_name: name.to_owned(),
+        file_size: 100,
+        row_count: 10,
+        min_key: BinaryRow::empty(),
+        max_key: BinaryRow::empty(),
+        key_stats: SimpleStats::empty(),
+        value_stats: SimpleStats::empty(),
+        min_sequence_number: 0,
+        max_sequence_number: 9,
+        schema_id: 0,
+        level: 0,
+        extra_files: Vec::new(),
+        creation_time_millis: Some(0),
+        delete_row_count: Some(0),
+        embedded_index: None,
+        file_source: Some(FileSource::Append),
+        value_stats_cols: Some(Vec::new()),
+        external_path: None,
+        first_row_id: None,
+        write_cols: None,
+        write_cols_sequences: None,
+    }
+}
+
+/// An entry of a table without partitions and buckets.
+pub(crate) fn entry(kind: FileKind, name: &str) -> ManifestEntry {
+    entry_in(kind, BinaryRow::empty(), name)
+}
+
+pub(crate) fn entry_in(kind: FileKind, partition: BinaryRow, name: &str) -> ManifestEntry {
+    ManifestEntry { kind, partition, bucket: 0, total_buckets: -1, file: data_file(name) }
+}
+
+/// A message of new files.
+pub(crate) fn adds(partition: BinaryRow, names: &[&str]) -> CommitMessage {
+    CommitMessage {
+        partition,
+        bucket: 0,
+        total_buckets: -1,
+        new_files: names.iter().map(|name| data_file(name)).collect(),
+        deleted_files: Vec::new(),
+        compact_before: Vec::new(),
+        compact_after: Vec::new(),
+        index_changes: Vec::new(),
+    }
+}
+
+/// A batch commit.
+pub(crate) async fn request(table: &TableStore, mode: CommitMode) -> CommitRequest {
+    CommitRequest {
+        user: "tester".to_owned(),
+        identifier: BATCH_IDENTIFIER,
+        mode,
+        properties: BTreeMap::new(),
+        table_identity: table.identity().await.unwrap(),
+    }
+}
+
+/// Names of the live files of the latest snapshot, sorted.
+pub(crate) async fn live_files(table: &TableStore) -> Vec<String> {
+    let Some(snapshot) = table.latest_snapshot().await.unwrap() else { return Vec::new() };
+    let entries = paimon_scan::live_entries(table, &snapshot, &|_, _| true).await.unwrap();
+    let mut names: Vec<String> = entries.into_iter().map(|entry| entry.file.file_name).collect();
+    names.sort_unstable();
+    names
+}
