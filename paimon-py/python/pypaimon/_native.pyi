@@ -1,0 +1,447 @@
+"""The extension module: what `pypaimon` is built on.
+
+Use `pypaimon` and `pypaimon.daft`; these classes follow them without notice. All of them may be shared by threads. A
+call waits with the GIL released and stops on Ctrl-C. Errors are those of `pypaimon.exceptions`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+from typing_extensions import Self
+
+__all__ = [
+    "NativeBatch",
+    "NativeCatalog",
+    "NativeCommitMessage",
+    "NativeFile",
+    "NativePlan",
+    "NativePredicate",
+    "NativeSchema",
+    "NativeSplit",
+    "NativeStream",
+    "NativeTable",
+    "NativeWriter",
+    "fields_from_arrow",
+    "fields_to_arrow",
+    "known_option_warnings",
+    "without_secrets",
+]
+
+_Tree = tuple[Any, ...]
+"""A condition: ``("and", [tree, ..])``, ``("or", [tree, ..])``, ``("not", tree)`` or
+``("leaf", method, column, [literal, ..])`` with the methods of `pypaimon.common.predicate.Predicate`."""
+
+@final
+class NativeCatalog:
+    """A connected catalog."""
+
+    @staticmethod
+    def connect(options: Mapping[str, str]) -> NativeCatalog:
+        """Connects by ``metastore`` and ``warehouse``.
+
+        ``cache-enabled=false`` keeps no metadata in memory; ``local.fsync=true`` flushes local files to disk before a
+        commit is acknowledged.
+        """
+
+    def options(self) -> dict[str, str]:
+        """What it was connected with."""
+
+    def list_databases(self) -> list[str]: ...
+    def create_database(self, name: str, ignore_if_exists: bool) -> None: ...
+    def drop_database(self, name: str, ignore_if_not_exists: bool, cascade: bool) -> None: ...
+    def database_exists(self, name: str) -> bool: ...
+    def list_tables(self, database: str) -> list[str]: ...
+    def create_table(self, database: str, object: str, schema_json: str, ignore_if_exists: bool) -> None:
+        """Creates a table.
+
+        Args:
+            database: Its database.
+            object: Its name.
+            schema_json: ``fields`` as in a schema file (ids are given anew), ``partitionKeys``, ``primaryKeys``,
+                ``options``, ``comment``.
+            ignore_if_exists: Whether it may exist already.
+        """
+
+    def get_table(self, database: str, object: str) -> NativeTable:
+        """A table with its latest schema; `object` may name a branch: ``t$branch_b``."""
+
+    def alter_table(self, database: str, object: str, changes_json: str, ignore_if_not_exists: bool) -> None:
+        """Makes a new schema; `changes_json` is a list of changes as in Paimon's REST API."""
+
+    def rename_table(
+        self, database: str, object: str, to_database: str, to_object: str, ignore_if_not_exists: bool
+    ) -> None: ...
+    def drop_table(self, database: str, object: str, ignore_if_not_exists: bool) -> None: ...
+
+@final
+class NativeTable:
+    """One table at one schema, with its dynamic options. Never changes; pickles without secret options."""
+
+    def __new__(
+        cls,
+        location: str,
+        catalog_options: Mapping[str, str],
+        schema_json: str,
+        branch: str | None = None,
+        dynamic: Mapping[str, str | None] = ...,
+        pin: tuple[int | None, int] | None = None,
+    ) -> Self:
+        """What unpickling calls; use `open`."""
+
+    @staticmethod
+    def open(
+        location: str, catalog_options: Mapping[str, str], schema_json: str | None = None, branch: str | None = None
+    ) -> NativeTable:
+        """Opens a table without a catalog, as workers do.
+
+        Args:
+            location: Its folder or URL.
+            catalog_options: With the secrets that its storage needs.
+            schema_json: The exact schema; ``None``: the latest.
+            branch: The branch.
+        """
+
+    @property
+    def location(self) -> str:
+        """URL of the table's folder."""
+
+    @property
+    def branch(self) -> str | None: ...
+    @property
+    def pinned(self) -> bool:
+        """Whether `pin` made it."""
+
+    def catalog_options(self) -> dict[str, str]: ...
+    def schema_json(self) -> str:
+        """The schema with dynamic options."""
+
+    def arrow_schema(self) -> NativeSchema:
+        """What a read of all columns gives."""
+
+    def latest_schema_json(self) -> str:
+        """The schema that is current now."""
+
+    def copy(self, options: Mapping[str, str | None]) -> NativeTable:
+        """The same table with options set or removed (``None``).
+
+        Options that choose a read point bring that state's schema. A read point that does not exist, and a change of
+        ``bucket``, ``path`` or ``data-file.path-directory``, are errors.
+        """
+
+    def refresh(self) -> NativeTable:
+        """The same table and dynamic options with the schema that is current now, not pinned."""
+
+    def resolve(self) -> dict[str, Any] | None:
+        """The snapshot that a read starts from, with the keys of its file; ``None`` for the empty state."""
+
+    def snapshot(self, id: int) -> dict[str, Any] | None:
+        """A snapshot, perhaps from the cache."""
+
+    def latest_snapshot(self) -> dict[str, Any] | None: ...
+    def snapshot_ids(self) -> list[int]:
+        """Ids of the retained snapshots, ascending."""
+
+    def has_snapshot(self, id: int) -> bool:
+        """Whether a snapshot is retained now; asked of the storage."""
+
+    def find_commit(self, user: str, identifier: int) -> int | None:
+        """The retained snapshot that a user committed under an identifier."""
+
+    def pin(self, snapshot_id: int | None) -> NativeTable:
+        """The same table and schema reading exactly this snapshot, whatever is committed later.
+
+        ``None`` is the empty state. Nothing is read now; a read of a snapshot that has been expired meanwhile raises
+        `pypaimon.exceptions.SnapshotExpiredError`.
+        """
+
+    def identity(self) -> str:
+        """What tells this table from another one created at the same place later."""
+
+    def predicate(self, tree: _Tree) -> NativePredicate:
+        """Binds a condition to the table's columns.
+
+        Raises:
+            pypaimon.exceptions.InvalidInputError: A column does not exist.
+            pypaimon.exceptions.UnsupportedError: The condition cannot be evaluated exactly.
+        """
+
+    def plan(
+        self,
+        *,
+        predicate: NativePredicate | None = None,
+        filter_is_exact: bool = True,
+        partition_predicate: NativePredicate | None = None,
+        limit: int | None = None,
+        buckets: Sequence[int] | None = None,
+        split_target_bytes: int | None = None,
+    ) -> NativePlan:
+        """Finds the files that may hold rows of the answer.
+
+        Args:
+            predicate: Which rows are wanted; files that certainly hold none are left out.
+            filter_is_exact: Whether nothing but `predicate` filters rows later, so that `limit` may stop planning.
+            partition_predicate: Which partitions are wanted; exact.
+            limit: How many rows are wanted.
+            buckets: Which buckets are wanted.
+            split_target_bytes: Bytes that splits are packed to; ``None``: the table's option.
+        """
+
+    def read(
+        self,
+        splits: Sequence[NativeSplit],
+        *,
+        columns: Sequence[str] | None = None,
+        predicate: NativePredicate | None = None,
+        limit: int | None = None,
+        batch_rows: int | None = None,
+        parallelism: int = 1,
+    ) -> NativeStream:
+        """Reads splits, a few batches ahead of the consumer.
+
+        Args:
+            splits: What to read.
+            columns: Columns in order; ``None``: all.
+            predicate: Exactly the rows for which it is true are kept; it may name other columns.
+            limit: At most so many rows, in all.
+            batch_rows: Rows of a batch.
+            parallelism: Splits that are read at the same time; above 1 batches come as they become ready.
+        """
+
+    def read_all(
+        self,
+        splits: Sequence[NativeSplit],
+        *,
+        columns: Sequence[str] | None = None,
+        predicate: NativePredicate | None = None,
+        limit: int | None = None,
+        parallelism: int = 1,
+    ) -> NativeStream:
+        """Like `read`, into memory before it returns, in the order of the splits."""
+
+    def count_rows(self, partition_predicate: NativePredicate | None = None) -> int | None:
+        """Rows by metadata alone; ``None`` when that cannot tell."""
+
+    def native_parquet(
+        self, splits: Sequence[NativeSplit], columns: Sequence[str] | None = None
+    ) -> list[str | None]:
+        """For each split, why its files cannot be given to a Parquet reader that takes columns by name.
+
+        ``None``: they can be: all are Parquet with the same columns by id, name and type, nothing is deleted, and every
+        reader agrees on the types.
+        """
+
+    def partition_batch(self, splits: Sequence[NativeSplit]) -> NativeBatch:
+        """The partition columns, one row for each split."""
+
+    def writer(self, memory_bytes: int | None = None) -> NativeWriter:
+        """A writer that holds at most about `memory_bytes` (``None``: the table's option)."""
+
+    def commit(
+        self,
+        messages: Sequence[NativeCommitMessage],
+        *,
+        user: str,
+        identifier: int,
+        mode: str,
+        partition: Mapping[str, str] | None,
+        partitions: Sequence[Mapping[str, str]] | None,
+        properties: Mapping[str, str],
+        identity: str,
+    ) -> int | None:
+        """Publishes a snapshot.
+
+        Args:
+            messages: What writers prepared.
+            user: Who commits.
+            identifier: What the user calls this commit; one that is found under both names is not made again.
+            mode: ``append``; ``overwrite-dynamic``: replaces the partitions that are written; ``overwrite-static``:
+                replaces all that match `partition`; ``truncate``: deletes what matches one of `partitions`.
+            partition: Values of some or all partition columns.
+            partitions: Each like `partition`; none: the whole table.
+            properties: What the snapshot shall carry.
+            identity: From `identity`, when the write began.
+
+        Returns:
+            The snapshot's id; ``None`` when there was nothing to commit.
+        """
+
+    def abort(self, messages: Sequence[NativeCommitMessage]) -> None:
+        """Deletes the new files of messages that are known not to be committed."""
+
+    def create_tag(
+        self, name: str, snapshot_id: int | None, ignore_if_exists: bool, time_retained_millis: int | None
+    ) -> None: ...
+    def delete_tag(self, name: str) -> bool:
+        """Whether there was one."""
+
+    def list_tags(self) -> list[str]: ...
+    def tag(self, name: str) -> dict[str, Any] | None:
+        """A tag's snapshot with ``tagCreateTime`` and ``tagTimeRetained`` in milliseconds."""
+
+@final
+class NativePredicate:
+    """A condition bound to a table's columns."""
+
+    def fields(self) -> list[str]:
+        """The columns it names."""
+
+@final
+class NativeFile:
+    """A data file."""
+
+    @property
+    def file_name(self) -> str: ...
+    @property
+    def path(self) -> str:
+        """URL; the file's name alone in a commit message."""
+
+    @property
+    def file_size(self) -> int:
+        """Bytes."""
+
+    @property
+    def row_count(self) -> int:
+        """Rows, deleted ones included."""
+
+    @property
+    def schema_id(self) -> int: ...
+    @property
+    def level(self) -> int: ...
+    @property
+    def has_deletions(self) -> bool: ...
+
+@final
+class NativeSplit:
+    """Files of one bucket that are read together. Pickles as bytes; all splits of a plan share one table."""
+
+    def __new__(cls, data: bytes, table: NativeTable) -> Self:
+        """Same as `from_bytes`."""
+
+    @staticmethod
+    def from_bytes(data: bytes, table: NativeTable) -> NativeSplit:
+        """The inverse of `to_bytes`."""
+
+    def to_bytes(self) -> bytes:
+        """The bytes of Java's ``DataSplit``."""
+
+    @property
+    def snapshot_id(self) -> int: ...
+    @property
+    def bucket(self) -> int: ...
+    @property
+    def total_buckets(self) -> int | None: ...
+    @property
+    def files(self) -> list[NativeFile]: ...
+    @property
+    def file_count(self) -> int: ...
+    @property
+    def file_size(self) -> int:
+        """Bytes of all files."""
+
+    @property
+    def row_count(self) -> int:
+        """Rows of all files, deleted ones included."""
+
+    @property
+    def merged_row_count(self) -> int | None:
+        """Rows that a read without filter gives, where metadata tells."""
+
+    @property
+    def raw_convertible(self) -> bool:
+        """Whether the files can be read one by one."""
+
+    def partition(self) -> dict[str, Any]:
+        """The partition's values as Python objects."""
+
+@final
+class NativePlan:
+    """The splits of one snapshot."""
+
+    @property
+    def snapshot_id(self) -> int | None: ...
+    @property
+    def splits(self) -> list[NativeSplit]: ...
+    @property
+    def report(self) -> dict[str, Any]:
+        """``manifests``, ``partitions``, ``buckets``, ``files``: (before, after); ``entries_read``; ``limit_stopped``."""
+
+@final
+class NativeStream:
+    """Batches of a read, given once: through the Arrow C stream interface, or one by one with `read_next`.
+
+    Ctrl-C is looked at in `read_next`, and not while another library waits in the C interface.
+    """
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> NativeBatch: ...
+    def read_next(self) -> NativeBatch | None:
+        """The next batch, which has rows; ``None`` at the end."""
+
+    def close(self) -> None:
+        """Stops the read; a thread that waits in `read_next` wakes with ``None``."""
+
+@final
+class NativeBatch:
+    """A record batch, for any library that speaks the Arrow C data interface."""
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+    def __arrow_c_schema__(self) -> object: ...
+    @property
+    def num_rows(self) -> int: ...
+
+@final
+class NativeSchema:
+    """A schema, for any library that speaks the Arrow C data interface."""
+
+    def __arrow_c_schema__(self) -> object: ...
+
+@final
+class NativeWriter:
+    """Writes rows of one table; threads may share it, one writes at a time."""
+
+    def write(self, batch: object) -> None:
+        """Writes what speaks ``__arrow_c_array__`` or ``__arrow_c_stream__``."""
+
+    def prepare_commit(self) -> list[NativeCommitMessage]:
+        """Finishes the files and ends the writer."""
+
+    def abort(self) -> None:
+        """Deletes what was written and not prepared."""
+
+@final
+class NativeCommitMessage:
+    """What one writer did to one bucket of one partition. Pickles as bytes."""
+
+    def __new__(cls, data: bytes) -> Self:
+        """Same as `from_bytes`."""
+
+    @staticmethod
+    def from_bytes(data: bytes) -> NativeCommitMessage:
+        """The inverse of `to_bytes`."""
+
+    def to_bytes(self) -> bytes:
+        """For transport between processes of one version of this package."""
+
+    @property
+    def partition(self) -> bytes:
+        """The partition's row in the form that manifests hold."""
+
+    @property
+    def bucket(self) -> int: ...
+    @property
+    def new_files(self) -> list[NativeFile]: ...
+    def is_empty(self) -> bool: ...
+
+def fields_from_arrow(schema: object) -> str:
+    """The columns that are made for an Arrow schema, as the JSON list of a schema file."""
+
+def fields_to_arrow(fields_json: str) -> NativeSchema:
+    """What a read of the columns of a schema file's JSON list gives."""
+
+def known_option_warnings(options: Mapping[str, str]) -> list[str]:
+    """A warning for each key that looks like a misspelt option of the format."""
+
+def without_secrets(options: Mapping[str, str]) -> dict[str, str]:
+    """The options that may be stored or sent in the open."""

@@ -1,0 +1,206 @@
+"""A Paimon table as a Daft data sink."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from daft.dataframe import DataFrame
+from daft.datatype import DataType
+from daft.io.sink import DataSink, WriteResult
+from daft.recordbatch import MicroPartition
+from daft.schema import Schema
+
+from pypaimon.daft.arrow import cast_flat_columns, check_castable
+from pypaimon.daft.partition import StaticPartition
+from pypaimon.daft.pinned import PinnedTable
+from pypaimon.exceptions import CommitConflictError, InvalidInputError, UnsupportedError
+
+if TYPE_CHECKING:
+    from pypaimon._native import NativeCommitMessage, NativeFile, NativeWriter
+    from pypaimon.table.file_store_table import FileStoreTable
+
+#: Identifier of the one commit of a batch write: Java's ``BatchWriteBuilder.COMMIT_IDENTIFIER``. It says that the
+#: commit is not to be found again, so a write with an idempotence key has another one.
+_BATCH_IDENTIFIER, _IDEMPOTENT_IDENTIFIER = 2**63 - 1, 1
+
+
+class PaimonDataSink(DataSink[list[bytes]]):
+    """Writes the rows of a frame and commits them at the end, all or none.
+
+    In the process that made it, all calls of ``write`` share one writer, so that the 131,072-row pieces that Daft
+    cuts do not become files of their own. A copy that was pickled to a worker writes files for each call and sends
+    back their metadata. Such a pickle carries the catalog options, credentials included: workers need them.
+
+    Args:
+        table: The table; its dynamic options count.
+        mode: ``"append"`` or ``"overwrite"``.
+        partition: See ``write_paimon``.
+        commit_properties: See ``write_paimon``.
+        idempotence_key: See ``write_paimon``.
+
+    Raises:
+        ValueError: Another mode, or a partition the table does not have.
+    """
+
+    def __init__(
+        self,
+        table: FileStoreTable,
+        mode: str = "append",
+        *,
+        partition: Mapping[str, Any] | None = None,
+        commit_properties: Mapping[str, str] | None = None,
+        idempotence_key: str | None = None,
+    ) -> None:
+        if mode not in ("append", "overwrite"):
+            raise ValueError(f"Only 'append' or 'overwrite' mode is supported, got: {mode!r}")
+        if partition is not None and mode != "overwrite":
+            raise ValueError("partition= names what mode='overwrite' replaces; it has no meaning with mode='append'")
+        self._table = PinnedTable.of(table, table.native.catalog_options(), follow_latest=True)
+        self._fields = pa.schema(table.native.arrow_schema())
+        self._operation = "OVERWRITE" if mode == "overwrite" else "ADD"
+        options = table.table_schema.options
+        self._partition = None
+        self._commit_mode = mode
+        if mode == "overwrite":
+            keys = list(table.partition_keys)
+            dynamic = options.get("dynamic-partition-overwrite", "true").strip().lower() != "false"
+            self._commit_mode = "overwrite-dynamic" if keys and dynamic and partition is None else "overwrite-static"
+            if partition is not None:
+                null_name = options.get("partition.default-name", "__DEFAULT_PARTITION__")
+                self._partition = StaticPartition.of(partition, keys, self._fields, null_name)
+        self._properties = {str(key): str(value) for key, value in (commit_properties or {}).items()}
+        self._identifier = _BATCH_IDENTIFIER if idempotence_key is None else _IDEMPOTENT_IDENTIFIER
+        self._user = _commit_user(idempotence_key, options.get("commit.user-prefix"))
+        self._identity = table.native.identity()
+        self._writer: NativeWriter | None = None
+
+    def name(self) -> str:
+        """What Daft calls this sink in messages."""
+        return "Paimon Write"
+
+    def schema(self) -> Schema:
+        """The columns of the result frame."""
+        return Schema._from_field_name_and_types(
+            [
+                ("operation", DataType.string()),
+                ("rows", DataType.int64()),
+                ("file_size", DataType.int64()),
+                ("file_name", DataType.string()),
+            ]
+        )
+
+    def check_schema(self, given: pa.Schema) -> None:
+        """Checks that rows of this schema can be written to the table.
+
+        Raises:
+            ValueError: They cannot; the text names the columns.
+        """
+        if len(set(given.names)) < len(given.names):
+            raise ValueError(f"Cannot write to Paimon with duplicate input field names: {given.names}")
+        missing = [name for name in self._fields.names if name not in given.names]
+        extra = [name for name in given.names if name not in self._fields.names]
+        wrong = [f"missing fields: {missing}"] if missing else []
+        wrong += [f"extra fields: {extra}"] if extra else []
+        if wrong:
+            raise ValueError(f"Paimon write schema mismatch: {'; '.join(wrong)}")
+        for field in self._fields:
+            check_castable(given.field(field.name).type, field.type, field.name)
+
+    def already_committed(self) -> bool:
+        """Whether a retained snapshot was committed under the same idempotence key."""
+        if self._identifier == _BATCH_IDENTIFIER:
+            return False
+        return self._table.native.find_commit(self._user, self._identifier) is not None
+
+    def empty_result(self) -> DataFrame:
+        """The result frame of a write without new files."""
+        return DataFrame._from_micropartitions(self._result([]))
+
+    def start(self) -> None:
+        """Opens the writer that all calls of ``write`` in this process share."""
+        self._writer = self._table.native.writer()
+
+    def write(self, micropartitions: Iterator[MicroPartition]) -> Iterator[WriteResult[list[bytes]]]:
+        """Writes some rows; the result holds the metadata of files that only this call wrote."""
+        if self._writer is not None:
+            rows, size = self._write_all(self._writer, micropartitions)
+            yield WriteResult(result=[], bytes_written=size, rows_written=rows)
+            return
+        writer = self._table.native.writer()
+        try:
+            rows, size = self._write_all(writer, micropartitions)
+            messages = writer.prepare_commit()
+        except BaseException:
+            writer.abort()
+            raise
+        yield WriteResult([message.to_bytes() for message in messages], bytes_written=size, rows_written=rows)
+
+    def finalize(self, write_results: list[WriteResult[list[bytes]]]) -> MicroPartition:
+        """Commits everything that was written, and lists the new files."""
+        messages = [_message_from_bytes(data) for result in write_results for data in result.result]
+        if self._writer is not None:
+            messages += self._writer.prepare_commit()
+            self._writer = None
+        native = self._table.native
+        try:
+            native.commit(
+                messages,
+                user=self._user,
+                identifier=self._identifier,
+                mode=self._commit_mode,
+                partition=self._partition.spec if self._partition else {},
+                partitions=None,
+                properties=self._properties,
+                identity=self._identity,
+            )
+        except (CommitConflictError, InvalidInputError, UnsupportedError):
+            # Only these are known not to have been committed; after anything else the files may belong to a snapshot.
+            native.abort(messages)
+            raise
+        return self._result([file for message in messages for file in message.new_files])
+
+    def abort(self) -> None:
+        """Deletes what this process has written and not handed to a commit."""
+        if self._writer is not None:
+            self._writer.abort()
+            self._writer = None
+
+    def _write_all(self, writer: NativeWriter, micropartitions: Iterator[MicroPartition]) -> tuple[int, int]:
+        rows = size = 0
+        for micropartition in micropartitions:
+            for part in micropartition.get_record_batches():
+                batch = cast_flat_columns(part.to_arrow_record_batch(), self._fields)
+                if self._partition is not None:
+                    self._partition.check(batch)
+                writer.write(batch)
+                rows, size = rows + batch.num_rows, size + batch.nbytes
+        return rows, size
+
+    def _result(self, files: list[NativeFile]) -> MicroPartition:
+        return MicroPartition.from_pydict(
+            {
+                "operation": pa.array([self._operation] * len(files), pa.string()),
+                "rows": pa.array([file.row_count for file in files], pa.int64()),
+                "file_size": pa.array([file.file_size for file in files], pa.int64()),
+                "file_name": pa.array([file.file_name for file in files], pa.string()),
+            }
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_writer": None}
+
+
+def _commit_user(idempotence_key: str | None, prefix: str | None) -> str:
+    if idempotence_key is not None:
+        return f"idempotent-{hashlib.sha256(idempotence_key.encode()).hexdigest()[:32]}"
+    return f"{prefix}_{uuid.uuid4()}" if prefix else str(uuid.uuid4())
+
+
+def _message_from_bytes(data: bytes) -> NativeCommitMessage:
+    from pypaimon._native import NativeCommitMessage
+
+    return NativeCommitMessage.from_bytes(data)

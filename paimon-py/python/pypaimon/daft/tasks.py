@@ -1,0 +1,206 @@
+"""The tasks of a scan that our own reader executes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from daft.datatype import DataType
+from daft.io.source import DataSourceTask
+from daft.recordbatch import RecordBatch
+from daft.schema import Schema
+
+from pypaimon.daft.arrow import to_daft_layout
+from pypaimon.daft.delivery import Delivery
+
+if TYPE_CHECKING:
+    from pypaimon._native import NativeSplit, NativeStream, NativeTable
+    from pypaimon.daft.pinned import PinnedTable
+    from pypaimon.daft.predicate import Tree
+
+#: Handing a batch to Daft costs about 1 ms whatever its size, so small ones are joined up to one of these.
+_BATCH_ROWS, _BATCH_BYTES = 65_536, 64 << 20
+
+#: A task costs Daft about 1.4 ms, so small splits share one; large ones are not worth joining beyond this.
+_TASK_BYTES_MIN, _TASK_BYTES_MAX = 4 << 20, 128 << 20
+
+#: What opening one more file weighs, in bytes read in the same time.
+_OPEN_FILE_BYTES = 64 << 10
+
+
+def pack(splits: Sequence[NativeSplit]) -> list[list[NativeSplit]]:
+    """Groups splits into tasks: enough of them to keep the machine busy, and as few as that allows."""
+    weights = [split.file_size + _OPEN_FILE_BYTES * len(split.files) for split in splits]
+    target = min(max(sum(weights) // (2 * _processors()), _TASK_BYTES_MIN), _TASK_BYTES_MAX)
+    groups: list[list[NativeSplit]] = []
+    room = 0
+    for split, weight in zip(splits, weights, strict=True):
+        if not groups or weight > room:
+            groups.append([])
+            room = target
+        groups[-1].append(split)
+        room -= weight
+    return groups
+
+
+class PaimonReadTask(DataSourceTask):
+    """Reads some splits of a table, off the event loop that Daft shares among all Python tasks.
+
+    A pickled task carries the catalog options, credentials included.
+
+    Args:
+        table: The table at its snapshot.
+        splits: What to read, in this order.
+        columns: Names of the columns to produce, at least one.
+        predicate: Rows that fail it need not be produced.
+        limit: Rows to produce at most.
+    """
+
+    def __init__(
+        self,
+        table: PinnedTable,
+        splits: Sequence[NativeSplit],
+        columns: Sequence[str],
+        predicate: Tree | None = None,
+        limit: int | None = None,
+    ) -> None:
+        self._table = table
+        self._splits = list(splits)
+        self._columns = list(columns)
+        self._predicate = predicate
+        self._limit = limit
+
+    @property
+    def schema(self) -> Schema:
+        """The columns of the batches."""
+        fields = to_daft_layout(pa.schema(self._table.native.arrow_schema()))
+        return Schema.from_pyarrow_schema(pa.schema([fields.field(name) for name in self._columns]))
+
+    async def read(self) -> AsyncIterator[RecordBatch]:
+        """Yields batches of at least 64k rows, two ahead of Daft at most."""
+        loop, threads = asyncio.get_running_loop(), _threads(os.getpid())
+        delivery = Delivery()
+        reader = _Reader(self._table, self._splits, self._columns, self._predicate, self._limit)
+        try:
+            while await delivery.wanted():
+                batch = await loop.run_in_executor(threads, reader.next_batch)
+                if batch is None:
+                    break
+                yield delivery.send(batch)
+                del batch  # not held while the consumer works on it
+        finally:
+            reader.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_splits": [split.to_bytes() for split in self._splits]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._splits = [_split_from_bytes(data, self._table.native) for data in state["_splits"]]
+
+
+class PaimonCountTask(DataSourceTask):
+    """Produces the number of rows of some splits as Daft's count pushdown wants it: one uint64 under a given name.
+
+    Args:
+        name: Name of the column to produce.
+        count: The number, when metadata tells it.
+        rows: Reads the rows to count otherwise.
+    """
+
+    def __init__(self, name: str, count: int | None, rows: PaimonReadTask | None = None) -> None:
+        self._name = name
+        self._count = count
+        self._rows = rows
+
+    @property
+    def schema(self) -> Schema:
+        """The columns of the batches."""
+        return Schema._from_field_name_and_types([(self._name, DataType.uint64())])
+
+    async def read(self) -> AsyncIterator[RecordBatch]:
+        """Yields the one row."""
+        count = self._count
+        if count is None:
+            count = 0
+            async for batch in self._rows.read():  # type: ignore[union-attr]
+                count += len(batch)
+                del batch
+        yield RecordBatch.from_arrow_table(pa.table({self._name: pa.array([count], pa.uint64())}))
+
+
+class _Reader:
+    """The blocking side of a read task; one call at a time."""
+
+    def __init__(
+        self,
+        table: PinnedTable,
+        splits: list[NativeSplit],
+        columns: list[str],
+        predicate: Tree | None,
+        limit: int | None,
+    ) -> None:
+        self._table, self._splits, self._columns = table, splits, columns
+        self._predicate, self._limit = predicate, limit
+        self._stream: NativeStream | None = None
+        self._closed = False
+
+    def next_batch(self) -> RecordBatch | None:
+        """The next batch, of at least 64k rows unless it is the last; ``None`` at the end."""
+        try:
+            if self._stream is None:
+                self._stream = self._open()
+            return self._gather(self._stream)
+        except FileNotFoundError as error:
+            raise self._table.expired() or error from error
+
+    def close(self) -> None:
+        """Stops the work behind the stream."""
+        self._closed = True
+        if self._stream is not None:
+            self._stream.close()
+
+    def _open(self) -> NativeStream:
+        self._table.check()
+        native = self._table.native
+        return native.read(
+            self._splits,
+            columns=self._columns,
+            predicate=None if self._predicate is None else native.predicate(self._predicate),
+            limit=self._limit,
+            parallelism=1 if self._limit is not None else min(4, len(self._splits)),
+        )
+
+    def _gather(self, stream: NativeStream) -> RecordBatch | None:
+        batches: list[pa.RecordBatch] = []
+        rows = size = 0
+        while rows < _BATCH_ROWS and size < _BATCH_BYTES and not self._closed:
+            native = stream.read_next()
+            if native is None:
+                break
+            batch = to_daft_layout(pa.record_batch(native))
+            if batch.num_rows:
+                batches.append(batch)
+                rows, size = rows + batch.num_rows, size + batch.nbytes
+        return RecordBatch.from_arrow_record_batches(batches, batches[0].schema) if batches else None
+
+
+def _split_from_bytes(data: bytes, table: NativeTable) -> NativeSplit:
+    from pypaimon._native import NativeSplit
+
+    return NativeSplit.from_bytes(data, table)
+
+
+@cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    # A thread only waits for Rust and wraps what comes; the processes of a fork do not share threads.
+    return ThreadPoolExecutor(2 * _processors(), thread_name_prefix="paimon-read")
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

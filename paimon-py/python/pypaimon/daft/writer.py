@@ -1,0 +1,87 @@
+"""Writing a Daft data frame to a Paimon table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pypaimon.daft.compat import require_daft
+
+if TYPE_CHECKING:
+    import daft
+
+    from pypaimon.table.file_store_table import FileStoreTable
+
+
+def write_paimon(
+    df: daft.DataFrame,
+    table_identifier: str,
+    catalog_options: dict[str, str],
+    *,
+    mode: str = "append",
+    partition: Mapping[str, Any] | None = None,
+    commit_properties: Mapping[str, str] | None = None,
+    idempotence_key: str | None = None,
+) -> daft.DataFrame:
+    """Executes a frame and commits its rows to a table, all or none.
+
+    Args:
+        df: The rows; columns are matched by name, in any order, and cast where nothing is lost.
+        table_identifier: Full name such as ``"db.t"``.
+        catalog_options: Options for ``CatalogFactory.create``, such as ``{"warehouse": "/path"}``.
+        mode: ``"append"``, or ``"overwrite"``: the whole of an unpartitioned table is replaced; of a partitioned one
+            the partitions that occur in ``df`` (unless the table says ``dynamic-partition-overwrite=false``).
+        partition: With ``mode="overwrite"``: replaces exactly this partition, whatever the table option says. Leading
+            partition columns name all partitions under them. Rows outside are refused; no rows clear it.
+        commit_properties: Texts recorded in the snapshot.
+        idempotence_key: Names this write: when a snapshot still retained was committed under the same name, nothing is
+            executed and the result has no rows. Use it to retry after an unclear failure.
+
+    Returns:
+        A frame with a row for each new file: ``operation`` (``ADD`` or ``OVERWRITE``), ``rows``, ``file_size`` in
+        bytes, ``file_name``.
+
+    Raises:
+        ValueError: Another ``mode``, columns that do not fit the table, a ``partition`` it does not have.
+        TableNotExistException: The table does not exist.
+        CommitConflictError: Another writer changed what this one replaces.
+    """
+    require_daft()
+    from pypaimon.catalog.catalog_factory import CatalogFactory
+
+    options = {str(key): str(value) for key, value in catalog_options.items()}
+    table = CatalogFactory.create(options).get_table(table_identifier)
+    return write_table(
+        df,
+        table,
+        mode=mode,
+        partition=partition,
+        commit_properties=commit_properties,
+        idempotence_key=idempotence_key,
+    )
+
+
+def write_table(
+    df: daft.DataFrame,
+    table: FileStoreTable,
+    *,
+    mode: str = "append",
+    partition: Mapping[str, Any] | None = None,
+    commit_properties: Mapping[str, str] | None = None,
+    idempotence_key: str | None = None,
+) -> daft.DataFrame:
+    """Like ``write_paimon``, to a table object with its dynamic options."""
+    require_daft()
+    from pypaimon.daft.sink import PaimonDataSink
+
+    sink = PaimonDataSink(
+        table, mode, partition=partition, commit_properties=commit_properties, idempotence_key=idempotence_key
+    )
+    sink.check_schema(df.schema().to_pyarrow_schema())
+    if sink.already_committed():
+        return sink.empty_result()
+    try:
+        return df.write_sink(sink)
+    except BaseException:
+        sink.abort()
+        raise

@@ -1,0 +1,119 @@
+"""Publishing what writers prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pypaimon.schema.schema import option_texts
+from pypaimon.snapshot.snapshot import BATCH_COMMIT_IDENTIFIER
+from pypaimon.unsupported import unsupported
+from pypaimon.write.commit_message import CommitMessage
+
+if TYPE_CHECKING:
+    from pypaimon.table.file_store_table import FileStoreTable
+
+__all__ = ["BatchTableCommit", "TableCommit"]
+
+
+class TableCommit:
+    """Makes prepared files part of the table, all at once; made by `BatchWriteBuilder.new_commit`."""
+
+    def __init__(
+        self, table: FileStoreTable, commit_user: str, identity: str, mode: str, partition: Mapping[str, str] | None
+    ) -> None:
+        self.table = table
+        self.commit_user = commit_user
+        self._identity = identity
+        self._mode = mode
+        self._partition = None if partition is None else dict(partition)
+
+    def abort(self, commit_messages: Iterable[CommitMessage]) -> None:
+        """Deletes the files of messages that are known not to be committed.
+
+        Never call it after a commit that raised anything else than `CommitConflictError` or `InvalidInputError`: the
+        outcome of such a commit may be unknown, and a snapshot may name the files.
+        """
+        self.table._native.abort([message._native for message in commit_messages])
+
+    def close(self) -> None:
+        """Does nothing: a commit holds nothing open."""
+
+    def __enter__(self) -> TableCommit:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _commit(
+        self,
+        messages: Iterable[CommitMessage],
+        identifier: int,
+        properties: Mapping[str, str] | None,
+        mode: str | None = None,
+        partitions: Sequence[Mapping[str, str]] | None = None,
+    ) -> int | None:
+        return self.table._native.commit(
+            [message._native for message in messages],
+            user=self.commit_user,
+            identifier=identifier,
+            mode=mode or self._mode,
+            partition=self._partition,
+            partitions=None if partitions is None else [option_texts(partition) for partition in partitions],
+            properties=option_texts(properties),
+            identity=self._identity,
+        )
+
+    add_commit_callback = unsupported("TableCommit.add_commit_callback", "act after commit() has returned")
+
+
+class BatchTableCommit(TableCommit):
+    """A commit that is made once."""
+
+    _committed = False
+
+    def commit(
+        self, commit_messages: Iterable[CommitMessage], snapshot_properties: Mapping[str, str] | None = None
+    ) -> int | None:
+        """Publishes a snapshot with all the files of `commit_messages`, or none.
+
+        Args:
+            commit_messages: From one or more writers of this table.
+            snapshot_properties: What the snapshot shall carry.
+
+        Returns:
+            The snapshot's id; ``None`` when there was nothing to commit.
+
+        Raises:
+            CommitConflictError: Another commit removed files that this one builds on, or the table was dropped and
+                created again; nothing was committed.
+            RuntimeError: This object has committed before.
+        """
+        self._once()
+        return self._commit(commit_messages, BATCH_COMMIT_IDENTIFIER, snapshot_properties)
+
+    def truncate_table(self) -> None:
+        """Deletes all rows."""
+        self._once()
+        self._commit([], BATCH_COMMIT_IDENTIFIER, None, "truncate", [])
+
+    def truncate_partitions(self, partitions: Sequence[Mapping[str, str]]) -> None:
+        """Deletes all rows of partitions.
+
+        Args:
+            partitions: Each a value for some or all partition columns.
+        """
+        self._once()
+        if partitions:
+            self._commit([], BATCH_COMMIT_IDENTIFIER, None, "truncate", partitions)
+
+    def __enter__(self) -> BatchTableCommit:
+        return self
+
+    def _once(self) -> None:
+        if self._committed:
+            raise RuntimeError("BatchTableCommit only supports one-time committing.")
+        self._committed = True

@@ -1,0 +1,1 @@
+"""Where Daft looks for the class that writes data files."""

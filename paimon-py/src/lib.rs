@@ -1,0 +1,40 @@
+//! `pypaimon._native`: the Python face of the Apache Paimon crates.
+//!
+//! Composition only: Python arguments to requests, requests to the crates below, their results to Python. One file per
+//! Python noun; one entrance to the runtime ([`runtime::block_on`]) and one exit for errors ([`errors::to_py_err`]).
+//! No rule of the table format lives here.
+
+mod catalog;
+mod context;
+mod errors;
+mod options;
+mod plan;
+mod predicate;
+mod runtime;
+mod schema;
+mod stream;
+mod table;
+mod values;
+mod write;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<catalog::NativeCatalog>()?;
+    module.add_class::<table::NativeTable>()?;
+    module.add_class::<predicate::NativePredicate>()?;
+    module.add_class::<plan::NativePlan>()?;
+    module.add_class::<plan::NativeSplit>()?;
+    module.add_class::<plan::NativeFile>()?;
+    module.add_class::<stream::NativeStream>()?;
+    module.add_class::<stream::NativeBatch>()?;
+    module.add_class::<schema::NativeSchema>()?;
+    module.add_class::<write::NativeWriter>()?;
+    module.add_class::<write::NativeCommitMessage>()?;
+    module.add_function(wrap_pyfunction!(schema::fields_from_arrow, module)?)?;
+    module.add_function(wrap_pyfunction!(schema::fields_to_arrow, module)?)?;
+    module.add_function(wrap_pyfunction!(options::known_option_warnings, module)?)?;
+    module.add_function(wrap_pyfunction!(options::without_secrets, module)?)?;
+    Ok(())
+}
