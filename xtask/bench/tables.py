@@ -1,0 +1,161 @@
+"""The tables that the read workloads use, written once by pypaimon 2.1.0, and the list of their live files.
+
+    python tables.py WAREHOUSE
+
+The list (`files.json`) lets the floor read the same bytes without any table format.
+"""
+
+import json
+import pathlib
+import sys
+import time
+import uuid
+
+import data
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pypaimon import CatalogFactory, Schema
+
+# pypaimon keeps file statistics for this value only.
+STATISTICS = {"metadata.stats-mode": "full"}
+NO_STATISTICS = {"metadata.stats-mode": "none"}
+
+
+def create(catalog, name, schema, options, partition_keys=()):
+    catalog.create_table(
+        f"{data.DATABASE}.{name}",
+        Schema.from_pyarrow_schema(schema, partition_keys=list(partition_keys), options=dict(options)),
+        False,
+    )
+    return catalog.get_table(f"{data.DATABASE}.{name}")
+
+
+def append(table, rows: pa.Table) -> None:
+    builder = table.new_batch_write_builder()
+    write, commit = builder.new_write(), builder.new_commit()
+    write.write_arrow(rows)
+    commit.commit(write.prepare_commit())
+    write.close()
+    commit.close()
+
+
+def tiny(catalog):
+    append(create(catalog, "tiny", data.NARROW, NO_STATISTICS), data.narrow(0, 10))
+
+
+def scan(catalog, name="scan", options=None):
+    table = create(catalog, name, data.MIXED, options or STATISTICS)
+    for file in range(data.SCAN_FILES):
+        append(table, data.mixed(file * data.SCAN_ROWS, data.SCAN_ROWS, file))
+
+
+def scan_nostats(catalog):
+    scan(catalog, "scan_nostats", NO_STATISTICS)
+
+
+def parts(catalog):
+    schema = data.MIXED.append(pa.field("dt", pa.string()))
+    table = create(catalog, "parts", schema, STATISTICS, ["dt"])
+    for first in range(0, data.PARTITIONS, 100):
+        count = min(100, data.PARTITIONS - first)
+        rows = data.mixed(first * data.PARTITION_ROWS, count * data.PARTITION_ROWS, 1000 + first)
+        days = pa.array([f"p{first + i:04}" for i in range(count)])
+        append(table, rows.append_column("dt", days.take(pa.array(np.repeat(np.arange(count), data.PARTITION_ROWS)))))
+
+
+def snapshots(catalog):
+    table = create(catalog, "snapshots", data.NARROW, NO_STATISTICS)
+    for commit in range(data.SNAPSHOTS):
+        append(table, data.narrow(commit * 100, 100))
+
+
+def many(catalog):
+    """50,000 small files: written as Parquet here, committed through pypaimon's own commit messages."""
+    from pypaimon.data.timestamp import Timestamp
+    from pypaimon.manifest.schema.data_file_meta import DataFileMeta
+    from pypaimon.manifest.schema.simple_stats import SimpleStats
+    from pypaimon.table.row.generic_row import GenericRow
+    from pypaimon.write.commit_message import CommitMessage
+
+    table = create(catalog, "many", data.MANY, STATISTICS, ["dt"])
+    root = pathlib.Path(str(table.table_path).removeprefix("file://"))
+    fields = table.table_schema.fields
+    nothing = GenericRow([], [])
+    first = 0
+    for commit in range(data.MANY_COMMITS):
+        messages = []
+        for part in range(10):
+            day = f"p{commit // 10 * 10 + part:03}"
+            folder = root / f"dt={day}" / "bucket-0"
+            folder.mkdir(parents=True, exist_ok=True)
+            files = []
+            for _ in range(max(1, data.MANY_FILES // 10)):
+                ids = np.arange(first, first + 10)
+                names = [f"n{i:09}" for i in ids]
+                path = folder / f"data-{uuid.UUID(int=first)}-0.parquet"
+                pq.write_table(pa.table([ids, ids * 0.5, names, [day] * 10], schema=data.MANY), path)
+                low = GenericRow([first, first * 0.5, names[0], day], fields)
+                high = GenericRow([first + 9, (first + 9) * 0.5, names[-1], day], fields)
+                files.append(
+                    DataFileMeta.create(
+                        file_name=path.name,
+                        file_size=path.stat().st_size,
+                        row_count=10,
+                        min_key=nothing,
+                        max_key=nothing,
+                        key_stats=SimpleStats(nothing, nothing, []),
+                        value_stats=SimpleStats(low, high, [0] * 4),
+                        min_sequence_number=-1,
+                        max_sequence_number=-1,
+                        schema_id=0,
+                        level=0,
+                        extra_files=[],
+                        creation_time=Timestamp.now(),
+                        delete_row_count=0,
+                        file_source=0,
+                        value_stats_cols=None,
+                        external_path=None,
+                        first_row_id=None,
+                        write_cols=None,
+                        file_path=str(path),
+                    )
+                )
+                first += 10
+            messages.append(CommitMessage(partition=(day,), bucket=0, new_files=files))
+        commit = table.new_batch_write_builder().new_commit()
+        commit.commit(messages)
+        commit.close()
+
+
+def live_files(table) -> list[dict]:
+    def described(file, split):
+        path = str(file.external_path or file.file_path).removeprefix("file://")
+        return {"path": path, "partition": split.partition.to_dict()}
+
+    return [
+        described(file, split) for split in table.new_read_builder().new_scan().plan().splits() for file in split.files
+    ]
+
+
+def main(warehouse: pathlib.Path) -> None:
+    warehouse.mkdir(parents=True, exist_ok=True)
+    listing = warehouse / "files.json"
+    files = json.loads(listing.read_text()) if listing.exists() else {}
+    catalog = CatalogFactory.create({"warehouse": str(warehouse)})
+    catalog.create_database(data.DATABASE, True)
+    for make in (tiny, scan, scan_nostats, parts, snapshots, many):
+        name = make.__name__
+        if name in files:
+            continue
+        if name in catalog.list_tables(data.DATABASE):  # an interrupted run left it half written
+            catalog.drop_table(f"{data.DATABASE}.{name}", False)
+        started = time.perf_counter()
+        make(catalog)
+        files[name] = live_files(catalog.get_table(f"{data.DATABASE}.{name}"))
+        listing.write_text(json.dumps(files))
+        print(f"  table {name}: {len(files[name])} files, {time.perf_counter() - started:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))

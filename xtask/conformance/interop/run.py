@@ -1,0 +1,115 @@
+"""Random append tables, written here and read there, in both directions.
+
+For each seed a plan is drawn (`plan.py`): columns of all types, a file format, partitions with hostile values, and
+steps: appends, overwrites, schema changes, deletes. One implementation carries the plan out, all of them read the
+result, and a naive model that fits on a screen says which rows are right. Differences that are the peer's own defects
+are declared in `defects.py`, each with a reproduction that runs without us; everything else fails the run.
+
+    python run.py --ours PYTHON --peers PYTHON --work FOLDER --first-seed 1 --seeds 60
+"""
+
+import argparse
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import defects
+from plan import draw_plan, expected_rows
+
+HERE = pathlib.Path(__file__).parent
+
+# Who writes, and who reads what was written: (writer, readers).
+DIRECTIONS = [("ours", ["ours", "pypaimon", "pypaimon-rust"]), ("pypaimon", ["ours"]), ("pypaimon-rust", ["ours"])]
+
+
+class Worker:
+    """One implementation in a process of its own; requests and answers are JSON lines."""
+
+    def __init__(self, implementation: str, python: str):
+        self.implementation = implementation
+        self.process = subprocess.Popen(
+            [python, str(HERE / "worker.py"), implementation],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def ask(self, **request):
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.implementation} died with exit code {self.process.wait()} at {request}")
+        answer = json.loads(line)
+        return answer
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def difference(wanted: list[str], answer: dict) -> str | None:
+    """What is wrong with an answer, in one line; None when it is right."""
+    if "error" in answer:
+        return f"error: {answer['error']}"
+    found = answer["rows"]
+    if found == wanted:
+        return None
+    missing = [row for row in wanted if row not in found][:2]
+    extra = [row for row in found if row not in wanted][:2]
+    return f"{len(wanted)} rows wanted, {len(found)} found; missing {missing}, extra {extra}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ours", required=True)
+    parser.add_argument("--peers", required=True)
+    parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=12)
+    arguments = parser.parse_args()
+
+    pythons = {"ours": arguments.ours, "pypaimon": arguments.peers, "pypaimon-rust": arguments.peers}
+    workers = {name: Worker(name, python) for name, python in pythons.items()}
+    checked = declared = 0
+    problems = []
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    for seed in seeds:
+        for writer, readers in DIRECTIONS:
+            plan = draw_plan(seed, writer)
+            warehouse = arguments.work / f"{writer}-{seed}"
+            shutil.rmtree(warehouse, ignore_errors=True)
+            written = workers[writer].ask(do="write", warehouse=str(warehouse), plan=plan)
+            if "error" in written:
+                problems.append(f"seed {seed}: {writer} could not write: {written['error']}")
+                continue
+            wanted = expected_rows(plan)
+            for reader in readers:
+                answer = workers[reader].ask(do="read", warehouse=str(warehouse), plan=plan)
+                checked += 1
+                wrong = difference(wanted, answer)
+                if wrong is None:
+                    continue
+                defect = defects.explains(reader, plan, wrong)
+                if defect:
+                    declared += 1
+                else:
+                    problems.append(f"seed {seed}: written by {writer}, read by {reader}: {wrong}")
+            if not any(f"seed {seed}:" in problem for problem in problems):
+                shutil.rmtree(warehouse, ignore_errors=True)
+    for worker in workers.values():
+        worker.close()
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(
+        f"{len(seeds)} seeds, {checked} readings: {len(problems)} differences, "
+        f"{declared} declared as the peers' own defects (xtask/conformance/interop/defects.py)"
+    )
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

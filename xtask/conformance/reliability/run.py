@@ -1,0 +1,198 @@
+"""Writers that meet, and writers that are killed, as processes on local files.
+
+    python run.py --ours PYTHON --work FOLDER [--peers PYTHON] [--rounds 20] [--processes 6] [--appends 25]
+
+Concurrency: each round lets several processes append to one table; afterwards the acknowledged commits, the snapshots
+and the rows must be the same in number and in content. It is run undelayed, with the publishing step delayed, and (with
+`--peers`) with one pypaimon writer in the mix, where only our own acknowledged commits must have left a snapshot that
+we or the foreign writer published.
+
+Kills: a commit is repeated, killed at its first file operation, its second, and so on (`shim.c`). After each kill the
+table must show the whole commit or nothing of it, and the next commit must work.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pyarrow as pa
+import pypaimon
+
+HERE = pathlib.Path(__file__).parent
+TABLE = "reliability.t"
+
+
+def fresh_table(warehouse: pathlib.Path):
+    shutil.rmtree(warehouse, ignore_errors=True)
+    catalog = pypaimon.CatalogFactory.create({"warehouse": str(warehouse)})
+    catalog.create_database("reliability", True)
+    schema = pypaimon.Schema.from_pyarrow_schema(pa.schema([("id", pa.int64())]))
+    catalog.create_table(TABLE, schema, False)
+
+
+def rows_of(warehouse: pathlib.Path) -> list[int]:
+    builder = pypaimon.CatalogFactory.create({"warehouse": str(warehouse)}).get_table(TABLE).new_read_builder()
+    return sorted(builder.new_read().to_arrow(builder.new_scan().plan().splits())["id"].to_pylist())
+
+
+def snapshots_of(warehouse: pathlib.Path) -> list[dict]:
+    folder = warehouse / "reliability.db" / "t" / "snapshot"
+    return [json.loads(path.read_text()) for path in folder.glob("snapshot-*")]
+
+
+def start(python: str, warehouse: pathlib.Path, first: int, count: int, *more: str, environment=None):
+    return subprocess.Popen(
+        [python, str(HERE / "appender.py"), str(warehouse), TABLE, str(first), str(count), *more],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
+
+
+def acknowledged(process) -> list[int]:
+    output, _ = process.communicate()
+    return [int(line.split()[1]) for line in output.splitlines() if line.startswith("ack")]
+
+
+def meet(pythons: list[str], warehouse: pathlib.Path, appends: int, environment: dict) -> list[list[int]]:
+    """Lets one process for each interpreter append at the same time; gives what each was told is committed."""
+    fresh_table(warehouse)
+    processes = [
+        start(python, warehouse, number * appends, appends, environment=environment)
+        for number, python in enumerate(pythons)
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    acks = [acknowledged(process) for process in processes]
+    codes = [process.returncode for process in processes]
+    assert not any(codes) or len(set(pythons)) > 1, f"a writer of ours failed: exit codes {codes}"
+    return acks
+
+
+def concurrency(name: str, arguments, processes: int, environment: dict) -> list[str]:
+    problems = []
+    warehouse = arguments.work / "concurrency"
+    total = 0
+    for number in range(arguments.rounds):
+        acks = meet([arguments.ours] * processes, warehouse, arguments.appends, environment)
+        wanted = sorted(identity for ack in acks for identity in ack)
+        rows, snapshots = rows_of(warehouse), snapshots_of(warehouse)
+        total += len(wanted)
+        if len(wanted) != processes * arguments.appends:
+            problems.append(f"{name}, round {number}: only {len(wanted)} commits were acknowledged")
+        if rows != wanted or len(snapshots) != len(wanted):
+            problems.append(
+                f"{name}, round {number}: {len(wanted)} acknowledged, {len(snapshots)} snapshots, {len(rows)} rows"
+            )
+    print(f"{name}: {arguments.rounds} rounds of {processes} x {arguments.appends}: {total} commits acknowledged")
+    return problems
+
+
+def with_foreign_writer(arguments) -> list[str]:
+    """Ours never overwrites a snapshot; what the foreign writer overwrites is counted and told, not blamed on us."""
+    warehouse = arguments.work / "foreign"
+    lost_ours = lost_theirs = total = 0
+    for _ in range(arguments.rounds):
+        acks = meet([arguments.ours, arguments.ours, arguments.peers], warehouse, arguments.appends, {})
+        rows = set(rows_of(warehouse))
+        total += sum(map(len, acks))
+        lost_ours += len({identity for ack in acks[:2] for identity in ack} - rows)
+        lost_theirs += len(set(acks[2]) - rows)
+    print(f"with a pypaimon writer: {total} acknowledged; it lost {lost_ours} of ours and {lost_theirs} of its own")
+    return []
+
+
+def build_shim(work: pathlib.Path) -> str:
+    library = work / "shim.so"
+    compiler = os.environ.get("CC", "cc")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(HERE / "shim.c"), "-ldl"], check=True)
+    return str(library)
+
+
+def kills(name: str, arguments, shim: str, *more: str) -> list[str]:
+    problems = []
+    warehouse = arguments.work / "kills"
+    counter = arguments.work / "operations"
+    base = {"LD_PRELOAD": shim, "SHIM_ROOT": str(warehouse)}
+
+    def attempt(kill_at: int) -> list[int]:
+        process = start(
+            arguments.ours,
+            warehouse,
+            1000,
+            1,
+            *more,
+            environment={**base, "SHIM_KILL_AT": str(kill_at), "SHIM_COUNT_TO": str(counter)},
+        )
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        return acknowledged(process)
+
+    def prepared() -> None:
+        fresh_table(warehouse)
+        process = start(arguments.ours, warehouse, 0, 3)
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        assert acknowledged(process) == [0, 1, 2]
+
+    before, after = [0, 1, 2], [1000] if more else [0, 1, 2, 1000]
+    prepared()
+    assert attempt(0) == [1000] and rows_of(warehouse) == after
+    operations = int(counter.read_text())
+    whole = nothing = 0
+    for kill_at in range(1, operations + 1):
+        prepared()
+        acks = attempt(kill_at)
+        rows = rows_of(warehouse)
+        if rows not in (before, after) or (acks and rows != after):
+            problems.append(f"{name}, killed at operation {kill_at} of {operations}: acknowledged {acks}, rows {rows}")
+        whole, nothing = whole + (rows == after), nothing + (rows == before)
+        process = start(arguments.ours, warehouse, 2000, 1)
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        if acknowledged(process) != [2000] or rows_of(warehouse) != sorted([*rows, 2000]):
+            problems.append(f"{name}, killed at operation {kill_at}: the next commit did not work")
+    print(f"{name}: killed at each of {operations} file operations: {nothing} times nothing, {whole} times all of it")
+    return problems
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ours", required=True)
+    parser.add_argument("--peers")
+    parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--processes", type=int, default=6)
+    parser.add_argument("--appends", type=int, default=25)
+    arguments = parser.parse_args()
+    arguments.work = arguments.work.resolve()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+
+    problems = concurrency("undelayed", arguments, arguments.processes, {})
+    if sys.platform == "linux":
+        shim = build_shim(arguments.work)
+        delayed = {
+            "LD_PRELOAD": shim,
+            "SHIM_ROOT": str(arguments.work / "concurrency" / "reliability.db" / "t" / "snapshot"),
+            "SHIM_DELAY_MS": "20",
+        }
+        problems += concurrency("publishing delayed by 20 ms", arguments, min(4, arguments.processes), delayed)
+        problems += kills("append", arguments, shim)
+        problems += kills("overwrite", arguments, shim, "overwrite")
+    if arguments.peers:
+        problems += with_foreign_writer(arguments)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
