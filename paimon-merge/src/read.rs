@@ -194,15 +194,15 @@ impl FilesInOrder {
 
     /// Lets the next file come closer, without waiting for it.
     fn advance_next(&mut self, context: &mut Context<'_>) {
-        if matches!(self.next, Next::NotStarted) {
-            if let Some(file) = self.files.pop_front() {
-                self.next = Next::Opening(Box::pin(file.open()));
-            }
+        if matches!(self.next, Next::NotStarted)
+            && let Some(file) = self.files.pop_front()
+        {
+            self.next = Next::Opening(Box::pin(file.open()));
         }
-        if let Next::Opening(opening) = &mut self.next {
-            if let Poll::Ready(opened) = opening.as_mut().poll(context) {
-                self.next = Next::Open(opened);
-            }
+        if let Next::Opening(opening) = &mut self.next
+            && let Poll::Ready(opened) = opening.as_mut().poll(context)
+        {
+            self.next = Next::Open(opened);
         }
     }
 

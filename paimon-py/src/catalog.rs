@@ -43,13 +43,7 @@ impl NativeCatalog {
         block_on(py, async move { catalog.create_database(&name, ignore_if_exists).await })
     }
 
-    fn drop_database(
-        &self,
-        py: Python<'_>,
-        name: String,
-        ignore_if_not_exists: bool,
-        cascade: bool,
-    ) -> PyResult<()> {
+    fn drop_database(&self, py: Python<'_>, name: String, ignore_if_not_exists: bool, cascade: bool) -> PyResult<()> {
         let catalog = self.catalog.clone();
         block_on(py, async move { catalog.drop_database(&name, ignore_if_not_exists, cascade).await })
     }

@@ -9,7 +9,17 @@ use pyo3::types::PyDict;
 
 /// Context keys that choose a class or become an attribute.
 const KEYS: [&str; 11] = [
-    "database", "table", "column", "tag", "branch", "snapshot", "expired snapshot", "file", "path", "option", "outcome",
+    "database",
+    "table",
+    "column",
+    "tag",
+    "branch",
+    "snapshot",
+    "expired snapshot",
+    "file",
+    "path",
+    "option",
+    "outcome",
 ];
 
 /// `error` as a Python exception.

@@ -97,7 +97,13 @@ fn bind_leaf(
         Error::invalid(format!("column '{column}' does not exist; the table has: {known}"))
     });
     let field = field.or_raise(py)?;
-    let inexact = || Error::unsupported(format!("filter \"{}\" is not supported yet", text.trim_end()));
+    let inexact = || {
+        let (text, of) = (text.trim_end(), &field.data_type);
+        Error::unsupported(format!(
+            "filter \"{text}\" is not supported: it cannot be told exactly of a column of type {of}"
+        ))
+        .with_context("column", &column)
+    };
     let test = Method::from_name(method).ok_or_else(inexact).or_raise(py)?;
     let literals = literals.iter().map(|literal| to_literal(py, literal)).collect::<PyResult<Option<Vec<_>>>>()?;
     let literals = literals.ok_or_else(inexact).or_raise(py)?;
@@ -129,7 +135,8 @@ fn to_literal(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Option<Liter
     }
     let datetime = py.import("datetime")?;
     if value.is_instance(&datetime.getattr("datetime")?)? {
-        return timestamp(&datetime, value).map(Some);
+        // pandas' NaT, which stands for a missing time, differs from itself.
+        return if value.ne(value)? { Ok(Some(Literal::Null)) } else { timestamp(&datetime, value).map(Some) };
     }
     if value.is_instance(&datetime.getattr("date")?)? {
         let ordinal: i32 = value.call_method0("toordinal")?.extract()?;
@@ -179,8 +186,7 @@ fn decimal(value: &Bound<'_, PyAny>) -> PyResult<Option<Literal>> {
     // The exponent of NaN and of infinities is a letter.
     let Ok(exponent) = exponent.extract::<i32>() else { return Ok(None) };
     let unscaled = digits.iter().try_fold(0_i128, |sum, digit| sum.checked_mul(10)?.checked_add(i128::from(*digit)));
-    Ok(unscaled.zip(i8::try_from(-exponent).ok()).map(|(unscaled, scale)| Literal::Decimal {
-        unscaled: if sign == 1 { -unscaled } else { unscaled },
-        scale,
-    }))
+    Ok(unscaled
+        .zip(i8::try_from(-exponent).ok())
+        .map(|(unscaled, scale)| Literal::Decimal { unscaled: if sign == 1 { -unscaled } else { unscaled }, scale }))
 }

@@ -36,7 +36,8 @@ pub(crate) fn fields_from_arrow(py: Python<'_>, schema: PySchema) -> PyResult<St
 #[pyfunction]
 #[pyo3(signature = (fields_json))]
 pub(crate) fn fields_to_arrow(py: Python<'_>, fields_json: &str) -> PyResult<NativeSchema> {
-    let fields = parse(fields_json.as_bytes()).and_then(|fields: Value| parse_schema(&json!({ "fields": fields }).to_string()));
+    let fields =
+        parse(fields_json.as_bytes()).and_then(|fields: Value| parse_schema(&json!({ "fields": fields }).to_string()));
     let schema = fields.and_then(|schema| arrow_schema(&schema.fields)).or_raise(py)?;
     Ok(NativeSchema(schema))
 }
@@ -130,10 +131,9 @@ fn parse_change(mut change: Value) -> Result<SchemaChange> {
         "updateColumnComment" => {
             SchemaChange::UpdateColumnComment { path: path(fields)?, comment: optional("newComment")? }
         }
-        "updateColumnDefaultValue" => SchemaChange::UpdateColumnDefaultValue {
-            path: path(fields)?,
-            default_value: optional("newDefaultValue")?,
-        },
+        "updateColumnDefaultValue" => {
+            SchemaChange::UpdateColumnDefaultValue { path: path(fields)?, default_value: optional("newDefaultValue")? }
+        }
         "updateColumnPosition" => {
             let position = fields.get("move").ok_or_else(|| missing("move", None))?;
             let (column, position) = column_move(position)?;
@@ -148,13 +148,18 @@ fn column_move(position: &Value) -> Result<(String, ColumnMove)> {
     let column = text(position.get("fieldName"), "fieldName")?;
     let reference = || text(position.get("referenceFieldName"), "referenceFieldName");
     let kind = text(position.get("type"), "type")?;
-    Ok((column, match kind.as_str() {
-        "FIRST" => ColumnMove::First,
-        "LAST" => ColumnMove::Last,
-        "AFTER" => ColumnMove::After(reference()?),
-        "BEFORE" => ColumnMove::Before(reference()?),
-        other => return Err(Error::invalid(format!("expected a move FIRST, LAST, AFTER or BEFORE, found '{other}'"))),
-    }))
+    Ok((
+        column,
+        match kind.as_str() {
+            "FIRST" => ColumnMove::First,
+            "LAST" => ColumnMove::Last,
+            "AFTER" => ColumnMove::After(reference()?),
+            "BEFORE" => ColumnMove::Before(reference()?),
+            other => {
+                return Err(Error::invalid(format!("expected a move FIRST, LAST, AFTER or BEFORE, found '{other}'")));
+            }
+        },
+    ))
 }
 
 /// A type as a schema file has it: text, or an object for nested types.

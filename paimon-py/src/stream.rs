@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -58,8 +58,8 @@ impl Reading {
             });
             task.abort_handle()
         });
-        let tasks = Arc::new(Tasks(tasks.collect()));
-        let source = Source::Live { receiver, remaining, _tasks: tasks.clone() };
+        let tasks = Arc::new(Tasks { handles: tasks.collect(), cut_short: AtomicBool::new(false) });
+        let source = Source::Live { receiver, remaining, tasks: tasks.clone() };
         Ok(NativeStream { schema, home: Home::here(), source: Mutex::new(Some(source)), tasks })
     }
 
@@ -143,11 +143,17 @@ impl Reading {
 
 /// Tasks that end when this is dropped.
 #[derive(Default)]
-struct Tasks(Vec<AbortHandle>);
+struct Tasks {
+    handles: Vec<AbortHandle>,
+    /// Whether they were ended before they had read everything, so that the end of the batches is not the end of the
+    /// rows.
+    cut_short: AtomicBool,
+}
 
 impl Tasks {
     fn abort(&self) {
-        self.0.iter().for_each(AbortHandle::abort);
+        self.cut_short.store(true, Ordering::Release);
+        self.handles.iter().for_each(AbortHandle::abort);
     }
 }
 
@@ -159,7 +165,7 @@ impl Drop for Tasks {
 
 /// Where a stream's batches come from.
 enum Source {
-    Live { receiver: mpsc::Receiver<Result<(usize, RecordBatch)>>, remaining: Option<usize>, _tasks: Arc<Tasks> },
+    Live { receiver: mpsc::Receiver<Result<(usize, RecordBatch)>>, remaining: Option<usize>, tasks: Arc<Tasks> },
     Collected { batches: VecDeque<RecordBatch>, remaining: Option<usize> },
 }
 
@@ -208,23 +214,32 @@ impl Source {
         }
     }
 
+    fn cut_short(&self) -> bool {
+        matches!(self, Self::Live { tasks, .. } if tasks.cut_short.load(Ordering::Acquire))
+    }
+
     /// Cuts at the limit; `None` for an empty batch.
     fn limited(&mut self, received: Option<Result<RecordBatch>>) -> Option<Next> {
-        let (Self::Live { remaining, .. } | Self::Collected { remaining, .. }) = self;
-        if *remaining == Some(0) {
+        if matches!(self, Self::Live { remaining: Some(0), .. } | Self::Collected { remaining: Some(0), .. }) {
             return Some(Next::End);
         }
         let batch = match received {
+            None if self.cut_short() => return Some(Next::Failed(cut_short())),
             None => return Some(Next::End),
             Some(Err(error)) => return Some(Next::Failed(error)),
             Some(Ok(batch)) if batch.num_rows() == 0 => return None,
             Some(Ok(batch)) => batch,
         };
+        let (Self::Live { remaining, .. } | Self::Collected { remaining, .. }) = self;
         let Some(rows) = remaining else { return Some(Next::Batch(batch)) };
         let kept = batch.num_rows().min(*rows);
         *rows -= kept;
         Some(Next::Batch(batch.slice(0, kept)))
     }
+}
+
+fn cut_short() -> Error {
+    Error::invalid("this reader was closed or interrupted before its end; read again to get a new one")
 }
 
 fn unnumbered(received: Result<(usize, RecordBatch)>) -> Result<RecordBatch> {
@@ -246,6 +261,7 @@ impl NativeStream {
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         let next = match source.as_mut() {
             Some(source) => source.wait_for(handle, time),
+            None if self.tasks.cut_short.load(Ordering::Acquire) => return Next::Failed(cut_short()),
             None => return Next::End,
         };
         if matches!(next, Next::End | Next::Failed(_)) {
@@ -265,9 +281,8 @@ impl NativeStream {
     ) -> PyResult<Bound<'py, PyCapsule>> {
         self.home.check("reader")?;
         let taken = py.detach(|| self.source.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let mut source = taken
-            .ok_or_else(|| Error::invalid("this reader was consumed or closed; read again to get a new one"))
-            .or_raise(py)?;
+        let used = || Error::invalid("this reader was consumed or closed; read again to get a new one");
+        let mut source = taken.ok_or_else(used).or_raise(py)?;
         let field = Arc::new(Field::new_struct("", self.schema.fields().clone(), false));
         let field = Arc::new(Field::clone(&field).with_metadata(self.schema.metadata().clone()));
         let mut done = false;

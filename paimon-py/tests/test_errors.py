@@ -7,8 +7,8 @@ from urllib.parse import urlparse
 
 import pyarrow as pa
 import pytest
-from conftest import Tables, append, read
 
+from conftest import Tables, append, read
 from pypaimon import Identifier, exceptions
 from pypaimon.catalog import catalog_exception
 from pypaimon.exceptions import CorruptTableError, PaimonError, UnsupportedFeatureError, from_native
@@ -120,7 +120,13 @@ def test_errors_of_the_c_interface_carry_the_text(table: FileStoreTable) -> None
 
 @pytest.mark.parametrize(
     "module",
-    ["pypaimon.ray", "pypaimon.api.rest_api", "pypaimon.catalog.rest.rest_catalog", "pypaimon.multimodal", "pypaimon.sql"],
+    [
+        "pypaimon.ray",
+        "pypaimon.api.rest_api",
+        "pypaimon.catalog.rest.rest_catalog",
+        "pypaimon.multimodal",
+        "pypaimon.sql",
+    ],
 )
 def test_modules_that_only_apaches_wheel_has_are_named(module: str) -> None:
     import importlib
@@ -157,7 +163,9 @@ def test_names_and_methods_that_only_apaches_wheel_has_are_named(table: FileStor
         pypaimon.no_such_name  # noqa: B018
 
 
-def test_a_missing_pandas_or_duckdb_says_what_to_install(table: FileStoreTable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_pandas_or_duckdb_says_what_to_install(
+    table: FileStoreTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sys
 
     reading = table.new_read_builder().new_read()

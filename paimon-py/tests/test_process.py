@@ -18,8 +18,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from conftest import Tables, append, read
 
+from conftest import Tables, append, read
 from pypaimon.table.file_store_table import FileStoreTable
 
 ROWS = 300_000
@@ -135,11 +135,12 @@ def test_other_python_threads_go_on_during_a_read_and_a_write(tables: Tables) ->
     assert max(pauses) < 0.5
 
 
-def test_closing_a_stream_wakes_a_waiting_reader(table: FileStoreTable) -> None:
+def test_a_closed_stream_does_not_look_like_one_at_its_end(table: FileStoreTable) -> None:
     native = table.native
     stream = native.read(native.plan().splits, batch_rows=1000)
     stream.close()
-    assert stream.read_next() is None
+    with pytest.raises(ValueError, match="closed or interrupted"):
+        stream.read_next()
     with pytest.raises(ValueError, match="read again"):
         pa.RecordBatchReader.from_stream(stream)
 
@@ -215,3 +216,16 @@ def test_a_split_of_a_plan_carries_its_table_once(tables: Tables) -> None:
     assert len(splits) == 10
     schema = table.native.schema_json().encode()
     assert pickle.dumps(splits).count(schema) == 1
+
+
+def test_a_first_read_imports_nothing_that_it_does_not_need(table: FileStoreTable, tmp_path: Path) -> None:
+    script = textwrap.dedent(f"""
+        import sys
+        from pypaimon import CatalogFactory
+
+        builder = CatalogFactory.create({{"warehouse": {str(tmp_path / "warehouse")!r}}}).get_table("db.t")
+        builder = builder.new_read_builder()
+        assert builder.new_read().to_arrow(builder.new_scan().plan().splits()).num_rows == {ROWS}
+        assert not {{"pandas", "duckdb", "daft", "ray"}} & set(sys.modules)
+    """)
+    subprocess.run([sys.executable, "-c", script], check=True)

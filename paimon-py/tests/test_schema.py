@@ -4,8 +4,8 @@ import pickle
 
 import pyarrow as pa
 import pytest
-from conftest import Tables, append, read
 
+from conftest import Tables, append, read
 from pypaimon import CoreOptions, Identifier, Schema
 from pypaimon.common.options.config_option import ConfigOption
 from pypaimon.exceptions import InvalidInputError

@@ -11,7 +11,14 @@ ROOT = Path(__file__).parent.parent
 
 def test_the_stub_describes_the_extension_module(tmp_path: Path) -> None:
     pytest.importorskip("mypy")
-    command = [sys.executable, "-m", "mypy.stubtest", "pypaimon._native", "--mypy-config-file", str(ROOT / "pyproject.toml")]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy.stubtest",
+        "pypaimon._native",
+        "--mypy-config-file",
+        str(ROOT / "pyproject.toml"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -9,8 +9,8 @@ from urllib.parse import urlparse
 
 import pyarrow as pa
 import pytest
-from conftest import Tables, append, read
 
+from conftest import Tables, append, read
 from pypaimon import SchemaChange
 from pypaimon.exceptions import InvalidInputError, SnapshotExpiredError
 from pypaimon.schema.data_types import AtomicType

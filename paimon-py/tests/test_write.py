@@ -5,8 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from conftest import Tables, append, read
 
+from conftest import Tables, append, read
 from pypaimon.exceptions import CommitConflictError, InvalidInputError, PaimonError, UnsupportedFeatureError
 from pypaimon.table.file_store_table import FileStoreTable
 from pypaimon.write.commit_message import CommitMessage

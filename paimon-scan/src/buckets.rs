@@ -186,6 +186,13 @@ mod tests {
     }
 
     #[test]
+    fn fixed_buckets_without_a_key_prune_nothing() {
+        let mut schema = schema("id");
+        schema.options.remove("bucket-key");
+        assert!(WantedKeys::find(&schema, &eq(0, Datum::Int(1))).unwrap().is_none());
+    }
+
+    #[test]
     fn buckets_that_the_function_did_not_choose_are_kept() {
         let keys = WantedKeys::find(&schema("id"), &eq(0, Datum::Int(1))).unwrap().unwrap();
         assert!(keys.may_be_in(0, -1).unwrap());

@@ -2,17 +2,23 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
 use paimon_io::{FileTarget, TableStore};
 use paimon_spec::{BinaryRow, CommitMessage, DataFileMeta, Error, FileSource, Result, SimpleStats, TableSchema};
 
 use crate::file_stats::StatsLayout;
 use crate::rolling::{FileLimits, FileNames, FinishedFile, RollingWriter};
 
+/// Rows are held as they are up to this many bytes before they are encoded. An encoder takes several times the memory
+/// of few rows, so writing to many partitions at once must not mean to have as many encoders.
+const HELD_BYTES: u64 = 8 << 20;
+
 /// Writes the rows of one bucket of one partition of an append table (Java `AppendOnlyWriter`).
 pub(crate) struct AppendWriter {
     partition: BinaryRow,
     bucket: i32,
+    held: Vec<RecordBatch>,
+    held_bytes: u64,
     rolling: RollingWriter,
     finished: Vec<FinishedFile>,
     files: Vec<DataFileMeta>,
@@ -38,6 +44,8 @@ impl AppendWriter {
         Ok(Self {
             partition,
             bucket,
+            held: Vec::new(),
+            held_bytes: 0,
             rolling: RollingWriter::new(target, limits),
             finished: Vec::new(),
             files: Vec::new(),
@@ -46,19 +54,33 @@ impl AppendWriter {
     }
 
     /// Writes rows that have the table's columns and belong here.
-    pub(crate) async fn write(&mut self, store: &TableStore, names: &mut FileNames, batch: &RecordBatch) -> Result<()> {
-        self.rolling.write(store, names, batch, &mut self.finished).await
+    pub(crate) async fn write(&mut self, store: &TableStore, names: &FileNames, batch: &RecordBatch) -> Result<()> {
+        self.held_bytes += bytes_of(batch);
+        self.held.push(batch.clone());
+        if self.held_bytes >= HELD_BYTES {
+            self.encode(store, names).await?;
+        }
+        Ok(())
     }
 
     /// Completes the current file, which frees its memory.
-    pub(crate) async fn roll(&mut self) -> Result<()> {
+    pub(crate) async fn roll(&mut self, store: &TableStore, names: &FileNames) -> Result<()> {
+        self.encode(store, names).await?;
         self.finished.extend(self.rolling.roll().await?);
         Ok(())
     }
 
     /// Bytes held in memory.
     pub(crate) fn memory(&self) -> u64 {
-        self.rolling.memory()
+        self.held_bytes + self.rolling.memory()
+    }
+
+    async fn encode(&mut self, store: &TableStore, names: &FileNames) -> Result<()> {
+        self.held_bytes = 0;
+        for batch in std::mem::take(&mut self.held) {
+            self.rolling.write(store, names, &batch, &mut self.finished).await?;
+        }
+        Ok(())
     }
 
     /// Turns complete files into their metadata.
@@ -87,10 +109,17 @@ impl AppendWriter {
 
     /// Deletes all files of this writer; goes on after a failure and returns the first.
     pub(crate) async fn abort(&mut self, store: &TableStore) -> Result<()> {
+        self.held.clear();
         self.finished.clear();
         self.files.clear();
         self.rolling.abort(store).await
     }
+}
+
+/// What the rows of a batch take, without what they share with other batches.
+fn bytes_of(batch: &RecordBatch) -> u64 {
+    let bytes = |column: &dyn Array| column.to_data().get_slice_memory_size().unwrap_or(column.get_array_memory_size());
+    batch.columns().iter().map(|column| bytes(column) as u64).sum()
 }
 
 /// `DataFileMeta` of a new file of an append table (Java `DataFileMeta.forAppend`).

@@ -40,9 +40,7 @@ pub(crate) fn require_writable(schema: &TableSchema) -> Result<()> {
     match options.bucket()? {
         UNAWARE_BUCKET => Ok(()),
         -2 => unsupported("tables with postponed buckets ('bucket' = -2)".to_owned()),
-        buckets if buckets > 0 && schema.bucket_key_fields()?.is_empty() => {
-            Err(Error::invalid(format!("'bucket' is {buckets}, so 'bucket-key' must name the columns that decide")))
-        }
+        // Without a bucket key, which other writers allow, all rows have the same empty key and share one bucket.
         buckets if buckets > 0 => Ok(()),
         other => Err(Error::invalid(format!("expected 'bucket' to be -1 or positive, found {other}"))),
     }

@@ -1,5 +1,7 @@
 //! One file after another, each about as large as wanted.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use arrow::array::RecordBatch;
 use paimon_io::{FileTarget, FileWriter, TableStore, WrittenFile};
 use paimon_spec::Result;
@@ -19,18 +21,17 @@ pub(crate) struct FileLimits {
 pub(crate) struct FileNames {
     prefix: String,
     suffix: String,
-    next: u64,
+    next: AtomicU64,
 }
 
 impl FileNames {
     pub(crate) fn new(prefix: &str, id: &str, suffix: String) -> Self {
-        Self { prefix: format!("{prefix}{id}-"), suffix, next: 0 }
+        Self { prefix: format!("{prefix}{id}-"), suffix, next: AtomicU64::new(0) }
     }
 
-    fn next(&mut self) -> String {
-        let name = format!("{}{}{}", self.prefix, self.next, self.suffix);
-        self.next += 1;
-        name
+    fn next(&self) -> String {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        format!("{}{number}{}", self.prefix, self.suffix)
     }
 }
 
@@ -64,7 +65,7 @@ impl RollingWriter {
     pub(crate) async fn write(
         &mut self,
         store: &TableStore,
-        names: &mut FileNames,
+        names: &FileNames,
         batch: &RecordBatch,
         finished: &mut Vec<FinishedFile>,
     ) -> Result<()> {
@@ -119,8 +120,10 @@ impl RollingWriter {
 /// a new file, by their size in memory), so that large batches are cut only where a file ends.
 fn rows_until_check(limits: FileLimits, writer: &dyn FileWriter, batch: &RecordBatch) -> u64 {
     let (bytes, rows) = (writer.bytes(), writer.rows());
-    let row_bytes =
-        if rows > 0 { bytes / rows } else { batch.get_array_memory_size() as u64 / batch.num_rows().max(1) as u64 };
+    let row_bytes = match bytes.checked_div(rows) {
+        Some(row_bytes) => row_bytes,
+        None => batch.get_array_memory_size() as u64 / batch.num_rows().max(1) as u64,
+    };
     let by_size = limits.target_bytes.saturating_sub(bytes) / row_bytes.max(1);
     by_size.max(LEAST_ROWS_BETWEEN_CHECKS).min(limits.target_rows.saturating_sub(rows)).max(1)
 }

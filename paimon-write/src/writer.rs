@@ -54,8 +54,6 @@ impl TableWriter {
     ///
     /// # Errors
     /// `Unsupported` for tables whose rows this build does not write, naming why; `InvalidInput` for unusable options.
-    // Nothing is read before the first row, but that is not for callers to rely on.
-    #[expect(clippy::unused_async, reason = "opening may come to read metadata")]
     pub async fn open(store: TableStore, options: WriteOptions) -> Result<Self> {
         let schema = Arc::clone(store.schema());
         require_writable(&schema)?;
@@ -105,7 +103,7 @@ impl TableWriter {
                 self.writers.insert(key.clone(), writer);
             }
             if let Some(writer) = self.writers.get_mut(&key) {
-                writer.write(&self.store, &mut self.names, &rows).await?;
+                writer.write(&self.store, &self.names, &rows).await?;
             }
         }
         self.free_memory().await
@@ -141,7 +139,8 @@ impl TableWriter {
     }
 
     async fn finish(&mut self) -> Result<()> {
-        let rolls: Vec<_> = self.writers.values_mut().map(AppendWriter::roll).collect();
+        let (store, names) = (&self.store, &self.names);
+        let rolls: Vec<_> = self.writers.values_mut().map(|writer| writer.roll(store, names)).collect();
         stream::iter(rolls).buffer_unordered(FINISH_CONCURRENCY).try_collect::<()>().await?;
         let now_millis = self.store.context().clock.now_millis();
         self.writers.values_mut().try_for_each(|writer| writer.describe(self.schema.id, &self.stats, now_millis))
@@ -174,7 +173,7 @@ impl TableWriter {
                 return Ok(());
             }
             match self.writers.values_mut().max_by_key(|writer| writer.memory()) {
-                Some(largest) if largest.memory() > 0 => largest.roll().await?,
+                Some(largest) if largest.memory() > 0 => largest.roll(&self.store, &self.names).await?,
                 _ => return Ok(()),
             }
         }

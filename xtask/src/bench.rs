@@ -25,10 +25,14 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let shell = project::shell()?;
     let wheel = wheel::build(&shell, Profile::Release)?;
-    let ours = Environment::with_packages(&shell, "bench", &[DAFT, "numpy", "pyarrow", "zstandard", "fastavro"])?;
+    let ours = Environment::with_packages(
+        &shell,
+        "bench",
+        &[DAFT, "backports.zstd", "fastavro", "numpy", "pyarrow", "zstandard"],
+    )?;
     ours.install_wheel(&shell, &wheel)?;
     let mut packages = PEERS.to_vec();
-    packages.extend(["zstandard", "fastavro"]);
+    packages.extend(["backports.zstd", "fastavro", "zstandard"]);
     let peers = Environment::with_packages(&shell, "bench-peers", &packages)?;
     let (ours, peers) = (ours.python(), peers.python());
     let work = project::target().join("bench");

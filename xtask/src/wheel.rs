@@ -67,18 +67,20 @@ pub(crate) fn build(shell: &Shell, profile: Profile) -> Result<PathBuf> {
     };
     let target = project::target();
     println!("\n=== wheel ({name} profile)");
-    cmd!(
+    let mut command = cmd!(
         shell,
         "{maturin} build --profile {name} --locked --manifest-path paimon-py/Cargo.toml --target-dir {target} --out {folder}"
-    )
-    .quiet()
-    .run()
-    .context("maturin could not build the wheel")?;
+    );
+    if profile == Profile::Release && cfg!(target_os = "linux") {
+        // Zig links against the old glibc whatever this machine has.
+        command = command.args(["--zig", "--compatibility", "manylinux_2_28"]);
+    }
+    command.quiet().run().context("maturin could not build the wheel")?;
     newest_wheel(&folder)
 }
 
 fn tools(shell: &Shell) -> Result<Environment> {
-    Environment::with_packages(shell, "build", &["maturin==1.16.0"])
+    Environment::with_packages(shell, "build", &["maturin==1.16.0", "ziglang==0.15.1"])
 }
 
 fn newest_wheel(folder: &PathBuf) -> Result<PathBuf> {

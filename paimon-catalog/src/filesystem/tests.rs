@@ -111,7 +111,7 @@ async fn what_is_missing_is_said() {
         catalog.table(&missing).await.map(|_| ()).unwrap_err(),
         catalog.drop_table(&missing, false).await.unwrap_err(),
         catalog.rename_table(&missing, &table("y"), false).await.unwrap_err(),
-        catalog.alter_table(&missing, &[add.clone()], false).await.unwrap_err(),
+        catalog.alter_table(&missing, std::slice::from_ref(&add), false).await.unwrap_err(),
     ];
     for error in errors {
         assert_eq!((error.kind(), error.message()), (ErrorKind::NotFound, "Table d.x does not exist"));

@@ -18,6 +18,7 @@ use arrow::{
 use paimon_spec::{DataField, DataType, Error, Result, Timestamp, TypeKind};
 
 use super::{
+    fit::visible,
     rows::timestamp_in,
     text::{self, ParsedDecimal},
     types::{UTC, arrow_type},
@@ -109,7 +110,8 @@ fn evolve_row(array: &ArrayRef, old: &[DataField], new: &[DataField], to: &DataT
         return Err(not_nested(to));
     };
     let columns = new.iter().map(|field| match old.iter().position(|o| o.id == field.id) {
-        Some(position) => evolve_array(row.column(position), &old[position].data_type, &field.data_type)
+        Some(position) => visible(row.column(position), row)
+            .and_then(|column| evolve_array(&column, &old[position].data_type, &field.data_type))
             .map_err(|e| e.with_context("field", &field.name)),
         None => Ok(new_null_array(&arrow_type(&field.data_type)?, row.len())),
     });
@@ -447,10 +449,10 @@ fn fit_text(mut text: String, target: &TypeKind) -> String {
     };
     let length = *length as usize;
     // As many bytes as characters at least, so most texts need no counting.
-    if text.len() > length {
-        if let Some((end, _)) = text.char_indices().nth(length) {
-            text.truncate(end);
-        }
+    if text.len() > length
+        && let Some((end, _)) = text.char_indices().nth(length)
+    {
+        text.truncate(end);
     }
     if matches!(target, TypeKind::Char(_)) {
         let missing = length.saturating_sub(text.chars().count());

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, FixedSizeListArray, ListArray, MapArray, RecordBatch, RecordBatchOptions,
-        StructArray, make_array, new_null_array,
+        Array, ArrayRef, AsArray, BooleanArray, FixedSizeListArray, ListArray, MapArray, RecordBatch,
+        RecordBatchOptions, StructArray, make_array, new_null_array,
     },
-    compute::{CastOptions, cast_with_options, kernels::cmp},
+    compute::{CastOptions, cast_with_options, kernels::cmp, nullif},
     datatypes::{DataType as ArrowType, Field, Fields, TimeUnit},
     error::ArrowError,
     util::display::array_value_to_string,
@@ -51,7 +51,7 @@ pub fn fit_batch(batch: &RecordBatch, fields: &[DataField]) -> Result<RecordBatc
 ///
 /// No value changes: integers widen or narrow, decimals and timestamps change their digits, times their unit, only as
 /// far as every value stays the same (floats may round). Dictionaries, large and view types are unpacked; fields of
-/// structs are found by name.
+/// structs are found by name. Texts are parsed as numbers, booleans, dates, times and timestamps.
 ///
 /// # Errors
 /// `InvalidInput` naming the column and the value for one that the type cannot hold, for NULL in a NOT NULL column, and
@@ -106,7 +106,9 @@ fn fit_to(array: &ArrayRef, to: &DataType, target: &ArrowType, origin: Origin) -
                 _ => return Err(no_conversion(array, target, origin)),
             };
             let list = list.as_fixed_size_list();
-            let values = fit_to(list.values(), element, item.data_type(), origin)?;
+            // Values of a NULL vector may be NULL whatever the type says; `try_new` looks at the others.
+            let loose = DataType { nullable: true, ..element.as_ref().clone() };
+            let values = fit_to(list.values(), &loose, item.data_type(), origin)?;
             let list = FixedSizeListArray::try_new(Arc::clone(item), *length, values, list.nulls().cloned());
             Ok(Arc::new(list.map_err(|e| nested(origin, e))?))
         }
@@ -169,17 +171,17 @@ fn fit_row(
     let Some(row) = array.as_struct_opt() else {
         return Err(no_conversion(array, target, origin));
     };
-    if origin == Origin::Input {
-        if let Some(unknown) = row.column_names().iter().find(|name| !wanted.iter().any(|f| f.name == **name)) {
-            return Err(Error::invalid(format!("the row has no field '{unknown}'")));
-        }
+    if origin == Origin::Input
+        && let Some(unknown) = row.column_names().iter().find(|name| !wanted.iter().any(|f| f.name == **name))
+    {
+        return Err(Error::invalid(format!("the row has no field '{unknown}'")));
     }
     let columns = wanted.iter().zip(fields).map(|(field, arrow)| {
         match row.column_by_name(&field.name) {
             // Whether a NULL of a NOT NULL field counts depends on the row above it, which `try_new` looks at.
             Some(column) => {
                 let loose = DataType { nullable: true, ..field.data_type.clone() };
-                fit_to(column, &loose, arrow.data_type(), origin)
+                fit_to(&visible(column, row)?, &loose, arrow.data_type(), origin)
             }
             None if origin == Origin::File => Ok(new_null_array(arrow.data_type(), row.len())),
             None => Err(Error::invalid("field is missing in the rows to write")),
@@ -189,6 +191,17 @@ fn fit_row(
     let columns = columns.collect::<Result<Vec<_>>>()?;
     let row = StructArray::try_new_with_length(fields.clone(), columns, row.nulls().cloned(), row.len());
     Ok(Arc::new(row.map_err(|e| nested(origin, e))?))
+}
+
+/// A field of a row, NULL where the row is: what stands there instead may be no value of the type.
+pub(super) fn visible(column: &ArrayRef, row: &StructArray) -> Result<ArrayRef> {
+    match row.nulls() {
+        None => Ok(Arc::clone(column)),
+        Some(nulls) => {
+            let hidden = BooleanArray::new(!nulls.inner(), None);
+            nullif(column, &hidden).map_err(|e| Error::internal("paimon-io", e))
+        }
+    }
 }
 
 fn fit_variant(array: &ArrayRef, target: &ArrowType, fields: &Fields, origin: Origin) -> Result<ArrayRef> {
@@ -257,6 +270,11 @@ fn conversion(from: &ArrowType, to: &ArrowType, origin: Origin) -> Option<Conver
         (A::Int32, A::Date32 | A::Time32(TimeUnit::Millisecond)) if origin == Origin::File => Conversion::Free,
         (A::Time32(_) | A::Time64(_), A::Time32(_)) => Conversion::Digits,
         (A::Int64, A::Timestamp(..)) if origin == Origin::File => Conversion::Free,
+        (
+            A::Utf8 | A::LargeUtf8 | A::Utf8View,
+            A::Boolean | A::Decimal128(..) | A::Date32 | A::Time32(_) | A::Timestamp(..),
+        ) if origin == Origin::Input => Conversion::Ranged,
+        (A::Utf8 | A::LargeUtf8 | A::Utf8View, to) if origin == Origin::Input && to.is_numeric() => Conversion::Ranged,
         (A::Timestamp(_, found), A::Timestamp(_, wanted)) if found.is_some() == wanted.is_some() => Conversion::Digits,
         _ => return None,
     })
@@ -265,16 +283,20 @@ fn conversion(from: &ArrowType, to: &ArrowType, origin: Origin) -> Option<Conver
 fn fit_atomic(array: &ArrayRef, target: &ArrowType, origin: Origin) -> Result<ArrayRef> {
     if let (Origin::File, ArrowType::Timestamp(unit, found), ArrowType::Timestamp(_, zone)) =
         (origin, array.data_type(), target)
+        && found != zone
     {
-        if found != zone {
-            let relabelled =
-                array.to_data().into_builder().data_type(ArrowType::Timestamp(*unit, zone.clone())).build();
-            let relabelled = make_array(relabelled.map_err(|e| Error::internal("paimon-io", e))?);
-            return fit_atomic(&relabelled, target, origin);
-        }
+        let relabelled = relabelled(array, &ArrowType::Timestamp(*unit, zone.clone()))?;
+        return fit_atomic(&relabelled, target, origin);
     }
     if array.data_type() == target {
         return Ok(Arc::clone(array));
+    }
+    if let (ArrowType::Utf8 | ArrowType::LargeUtf8 | ArrowType::Utf8View, ArrowType::Timestamp(unit, Some(_))) =
+        (array.data_type(), target)
+    {
+        // Texts without an offset are times of UTC.
+        let naive = fit_atomic(array, &ArrowType::Timestamp(*unit, None), origin)?;
+        return relabelled(&naive, target);
     }
     let Some(conversion) = conversion(array.data_type(), target, origin) else {
         return Err(no_conversion(array, target, origin));
@@ -296,6 +318,12 @@ fn fit_atomic(array: &ArrayRef, target: &ArrowType, origin: Origin) -> Result<Ar
     Ok(result)
 }
 
+/// The same numbers as values of another type of the same layout.
+fn relabelled(array: &ArrayRef, target: &ArrowType) -> Result<ArrayRef> {
+    let data = array.to_data().into_builder().data_type(target.clone()).build();
+    Ok(make_array(data.map_err(|e| Error::internal("paimon-io", e))?))
+}
+
 fn refuse_new_nulls(array: &ArrayRef, result: &ArrayRef, target: &ArrowType, origin: Origin) -> Result<()> {
     if array.null_count() == result.null_count() {
         return Ok(());
@@ -307,6 +335,11 @@ fn refuse_new_nulls(array: &ArrayRef, result: &ArrayRef, target: &ArrowType, ori
 }
 
 fn lost(array: &ArrayRef, row: usize, target: &ArrowType, origin: Origin) -> Error {
-    let value = array_value_to_string(array, row).unwrap_or_default();
+    let shown = match array.data_type() {
+        // Without its time zone, whose rules are not at hand here.
+        ArrowType::Timestamp(unit, Some(_)) => cast(array, &ArrowType::Timestamp(*unit, None)),
+        _ => Ok(Arc::clone(array)),
+    };
+    let value = shown.ok().and_then(|array| array_value_to_string(&array, row).ok()).unwrap_or_default();
     rejected(origin, format!("value {value} does not fit {target}"))
 }

@@ -8,3 +8,6 @@ pub(crate) mod stats;
 pub(crate) mod stored;
 mod text;
 pub(crate) mod types;
+
+#[cfg(test)]
+mod tests;

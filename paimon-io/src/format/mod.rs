@@ -8,9 +8,7 @@ use std::{fmt, sync::Arc};
 use ::arrow::array::RecordBatch;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use paimon_spec::{
-    ColumnStats, DataField, DataFileMeta, DeletionVector, Error, Predicate, Result, TableSchema,
-};
+use paimon_spec::{ColumnStats, DataField, DataFileMeta, DeletionVector, Error, Predicate, Result, TableSchema};
 
 use crate::{Storage, TableStore};
 
@@ -91,7 +89,8 @@ impl Format {
             Some("parquet") => Ok(Self::Parquet),
             Some("avro") => Ok(Self::Avro),
             Some(other) if other.len() < file_name.len() => {
-                Err(Error::unsupported(format!("data files of format '{other}' are not supported yet")))
+                let format = other.to_ascii_uppercase();
+                Err(Error::unsupported(format!("data files of format {format} are not supported yet")))
             }
             _ => Err(Error::corrupt("data file name has no extension to tell its format")),
         }

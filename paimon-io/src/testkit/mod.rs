@@ -53,7 +53,8 @@ pub async fn create_table(schema: Schema) -> TableStore {
 /// When the schema is refused, there is a table already, or the storage fails.
 pub async fn create_table_at(storage: Storage, schema: Schema, context: IoContext) -> TableStore {
     let schema = TableSchema::create(schema, context.clock.now_millis()).expect("a schema that can be created");
-    let table = TableStore::new(storage, Arc::new(schema), None, Arc::new(FileSnapshotCommit), context).expect("a table");
+    let table =
+        TableStore::new(storage, Arc::new(schema), None, Arc::new(FileSnapshotCommit), context).expect("a table");
     let created = table.commit_schema(table.schema()).await.expect("a storage that can be written");
     assert_eq!(created, crate::PutOutcome::Created, "there is a table already");
     table

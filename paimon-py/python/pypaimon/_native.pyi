@@ -221,9 +221,7 @@ class NativeTable:
     def count_rows(self, partition_predicate: NativePredicate | None = None) -> int | None:
         """Rows by metadata alone; ``None`` when that cannot tell."""
 
-    def native_parquet(
-        self, splits: Sequence[NativeSplit], columns: Sequence[str] | None = None
-    ) -> list[str | None]:
+    def native_parquet(self, splits: Sequence[NativeSplit], columns: Sequence[str] | None = None) -> list[str | None]:
         """For each split, why its files cannot be given to a Parquet reader that takes columns by name.
 
         ``None``: they can be: all are Parquet with the same columns by id, name and type, nothing is deleted, and every
@@ -363,7 +361,10 @@ class NativePlan:
     def splits(self) -> list[NativeSplit]: ...
     @property
     def report(self) -> dict[str, Any]:
-        """``manifests``, ``partitions``, ``buckets``, ``files``: (before, after); ``entries_read``; ``limit_stopped``."""
+        """What each stage was given and kept: ``manifests``, ``partitions``, ``buckets`` and ``files`` as pairs.
+
+        ``entries_read`` counts manifest entries; ``limit_stopped`` says whether the limit ended planning.
+        """
 
 @final
 class NativeStream:
@@ -380,7 +381,7 @@ class NativeStream:
         """The next batch, which has rows; ``None`` at the end."""
 
     def close(self) -> None:
-        """Stops the read; a thread that waits in `read_next` wakes with ``None``."""
+        """Stops the read. A thread that waits for a batch wakes with an error: it must not take it for the end."""
 
 @final
 class NativeBatch:

@@ -34,8 +34,11 @@ class PaimonError(Exception):
         retryable: Whether the same call may succeed later.
     """
 
-    context: dict[str, str] = {}
     retryable: bool = False
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.context: dict[str, str] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args), self.__dict__

@@ -83,9 +83,7 @@ class _Finder:
     """Asked last, for modules that no other finder has."""
 
     @staticmethod
-    def find_spec(
-        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
         package, _, module = name.partition(".")
         if package != "pypaimon":
             return None
@@ -100,4 +98,4 @@ class _Finder:
 def install_finder() -> None:
     """Lets imports of missing modules raise the error that names them; once per process."""
     if _Finder not in sys.meta_path:
-        sys.meta_path.append(_Finder)  # type: ignore[arg-type]
+        sys.meta_path.append(_Finder)

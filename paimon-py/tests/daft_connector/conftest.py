@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pypaimon
 import pytest
 
+import pypaimon
 from daft_connector.tables import append
 
 

@@ -12,6 +12,7 @@ import pytest
 from daft import Identifier, col
 from daft.catalog import NotFoundError
 from daft.io.partitioning import PartitionField, PartitionTransform
+
 from pypaimon.catalog.catalog_exception import (
     DatabaseAlreadyExistException,
     DatabaseNotExistException,
@@ -142,9 +143,8 @@ def test_reading_and_writing_with_options(paimon: PaimonCatalog) -> None:
 
 def test_sql_finds_attached_tables(paimon: PaimonCatalog) -> None:
     paimon.create_table("db.t", daft.from_pydict(ROWS))
-    rows = daft.sql(
-        "SELECT t.id AS id, u.name AS name FROM paimon_test.db.t AS t JOIN paimon_test.db.t AS u ON t.id = u.id WHERE t.dt = 'x'"
-    )
+    join = "SELECT t.id AS id, u.name AS name FROM paimon_test.db.t AS t JOIN paimon_test.db.t AS u ON t.id = u.id"
+    rows = daft.sql(f"{join} WHERE t.dt = 'x'")
     assert rows.to_pydict() == {"id": [1], "name": ["a"]}
     assert daft.read_table("paimon_test.db.t").count_rows() == 2
 

@@ -12,6 +12,7 @@ from daft.io.pushdowns import Pushdowns
 from daft.io.source import DataSource, DataSourceTask
 from daft.recordbatch import RecordBatch
 from daft.schema import Schema
+
 from pypaimon.daft.delivery import Delivery
 
 SCHEMA = Schema.from_pyarrow_schema(pa.schema([("id", pa.int64())]))
@@ -32,7 +33,8 @@ class Counting(DataSourceTask):
     async def read(self) -> AsyncIterator[RecordBatch]:
         delivery = Delivery(ahead=2)
         try:
-            while self.made < BATCHES and await delivery.wanted():
+            while self.made < BATCHES:
+                await delivery.wanted()
                 self.made += 1
                 rows = RecordBatch.from_arrow_table(pa.table({"id": [self.made] * 1000}))
                 yield delivery.send(rows)
@@ -90,7 +92,7 @@ def test_a_consumer_that_pauses_is_neither_flooded_nor_left() -> None:
     task = Counting()
     batches = _get_record_batches(task)
     next(batches)
-    time.sleep(2)  # longer than it takes to find that a consumer has gone
+    time.sleep(3)  # longer than it takes to find that a consumer has gone
     assert task.made <= 4
     assert 1 + sum(1 for _ in batches) == BATCHES
 

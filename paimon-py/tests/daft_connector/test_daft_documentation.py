@@ -6,9 +6,10 @@ import datetime as dt
 from pathlib import Path
 
 import daft
-import pypaimon
 import pytest
 from daft.io.partitioning import PartitionField
+
+import pypaimon
 from pypaimon.daft import PaimonCatalog, PaimonTable, explain_paimon_scan, read_paimon, write_paimon
 
 ROWS = {"id": [1, 2, 3], "name": ["alice", "bob", "charlie"], "dt": ["2024-01-01", "2024-01-01", "2024-01-02"]}

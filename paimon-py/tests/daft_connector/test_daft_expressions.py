@@ -13,9 +13,9 @@ import daft
 import pyarrow as pa
 import pytest
 from daft import DataType, col, lit
-from pypaimon.daft import explain_paimon_scan, read_paimon
 
 from daft_connector.tables import rows_of
+from pypaimon.daft import explain_paimon_scan, read_paimon
 
 UTC = dt.timezone.utc
 NAN = math.nan

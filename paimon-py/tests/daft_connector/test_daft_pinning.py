@@ -9,12 +9,12 @@ from typing import Any
 
 import daft
 import pyarrow as pa
-import pypaimon
 import pytest
+
+import pypaimon
+from daft_connector.tables import append
 from pypaimon.daft import PaimonCatalog, PaimonTable, explain_paimon_scan, read_paimon
 from pypaimon.exceptions import SnapshotExpiredError
-
-from daft_connector.tables import append
 
 Options = dict[str, str]
 MakeTable = Callable[..., Any]
@@ -133,6 +133,18 @@ def test_an_expired_snapshot_is_named_under_a_running_frame(
     monkeypatch.setattr(PaimonDataSource, "_read_tasks", expire_after_planning)
     with pytest.raises(SnapshotExpiredError, match=r"snapshot 2 of table db\.t, pinned at"):
         frame.to_pydict()
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_tag_keeps_its_snapshot_readable_after_expiry(options: Options, make_table: MakeTable, reader: str) -> None:
+    table = make_table("t", [ids(1)])
+    table.create_tag("kept")
+    by_snapshot = read_paimon("db.t", options, reader=reader)
+    append(table, ids(2))
+    expire(table, 1, and_its_files=False)
+    assert read_paimon("db.t", options, reader=reader, tag_name="kept").to_pydict()["id"] == [1]
+    assert by_snapshot.to_pydict()["id"] == [1]
+    assert by_snapshot.count_rows() == 1
 
 
 def test_a_missing_file_of_a_living_snapshot_is_not_called_expired(options: Options, make_table: MakeTable) -> None:

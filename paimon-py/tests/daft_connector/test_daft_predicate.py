@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from daft import DataType, col, lit
 from daft.schema import Schema
+
 from pypaimon.daft.expression import parse, required_columns
 from pypaimon.daft.predicate import convert
 

@@ -16,12 +16,14 @@ from daft import col
 from daft.io import IOConfig, S3Config
 from daft.io.pushdowns import Pushdowns
 from daft.io.source import DataSourceTask
+from daft.recordbatch import RecordBatch
+
+from daft_connector.tables import append
 from pypaimon.daft import compat
 from pypaimon.daft.io_config import daft_reads, infer_io_config
 from pypaimon.daft.reader import source_for_table
 from pypaimon.daft.source import PaimonDataSource
-
-from daft_connector.tables import append
+from pypaimon.daft.tasks import PaimonCountTask, PaimonReadTask
 
 MakeTable = Callable[..., Any]
 
@@ -32,6 +34,10 @@ def rows(*values: int) -> pa.Table:
 
 async def tasks_of(source: PaimonDataSource, pushdowns: Pushdowns) -> list[DataSourceTask]:
     return [task async for task in source.get_tasks(pushdowns)]
+
+
+async def batches_of(task: DataSourceTask) -> list[RecordBatch]:
+    return [batch async for batch in task.read()]
 
 
 async def read_all(tasks: list[DataSourceTask]) -> list[int]:
@@ -67,6 +73,15 @@ def test_a_count_task_answers_under_the_name_daft_gives(make_table: MakeTable) -
     pushdowns = Pushdowns(columns=["id"], aggregation=col("id").count("all"))
     (task,) = asyncio.run(tasks_of(source, pushdowns))
     assert asyncio.run(read_all([pickle.loads(pickle.dumps(task))])) == [3]
+
+
+def test_a_count_that_metadata_does_not_tell_is_read(make_table: MakeTable) -> None:
+    source = source_for_table(make_table("t", [rows(1, 2), rows(3)]))
+    splits = source._table.native.plan().splits
+    task = PaimonCountTask("n", None, PaimonReadTask(source._table, splits, ["id"]))
+    (batch,) = asyncio.run(batches_of(pickle.loads(pickle.dumps(task))))
+    assert batch.to_pydict() == {"n": [3]}
+    assert batch.schema() == task.schema
 
 
 @pytest.mark.parametrize(

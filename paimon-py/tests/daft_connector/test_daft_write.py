@@ -10,14 +10,15 @@ from typing import Any
 
 import daft
 import pyarrow as pa
-import pypaimon
 import pytest
 from daft import col
 from daft.recordbatch import MicroPartition
+
+import pypaimon
+from daft_connector.tables import rows_of
 from pypaimon.daft import read_paimon, write_paimon
 from pypaimon.daft.sink import PaimonDataSink
-
-from daft_connector.tables import rows_of
+from pypaimon.exceptions import PaimonError
 
 Options = dict[str, str]
 MakeTable = Callable[..., Any]
@@ -232,3 +233,18 @@ def test_a_null_for_a_not_null_column_is_refused(options: Options, catalog: Any)
     with pytest.raises(Exception, match="id"):
         write_paimon(frame(id=[1, None], name=["a", "b"]), "db.t", options)
     assert data_files(options) == []
+
+
+def test_a_table_that_was_made_anew_since_is_not_written_to(
+    options: Options, make_table: MakeTable, catalog: Any
+) -> None:
+    sink = PaimonDataSink(make_table("t", [FRUIT]))
+    sink.start()
+    list(sink.write(iter([MicroPartition.from_arrow(FRUIT)])))
+    catalog.drop_table("db.t")
+    make_table("t", [FRUIT])
+    before = data_files(options)
+    with pytest.raises(PaimonError, match="created again"):
+        sink.finalize([])
+    assert latest_snapshot(catalog).id == 1
+    assert data_files(options) == before

@@ -198,7 +198,8 @@ async fn one_partition_in_two_forms_of_null_is_one() {
 async fn a_partition_predicate_is_exact_also_where_statistics_are_not() {
     let mut table = TestTable::create(&["t"], &[]).await;
     let at = |millis| Datum::Timestamp(Timestamp { millis, nanos_of_milli: 1_000 });
-    let entries = [Some(at(1)), Some(at(2)), None].map(|t| table.add(&[t.clone()], data_file(&format!("{t:?}"), 1)));
+    let entries =
+        [Some(at(1)), Some(at(2)), None].map(|t| table.add(std::slice::from_ref(&t), data_file(&format!("{t:?}"), 1)));
     let expected = entries[1].file.file_name.clone();
     table.commit(&[entries.to_vec()]).await;
     let request = ScanRequest {

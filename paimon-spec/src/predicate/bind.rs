@@ -306,7 +306,7 @@ fn place_in_integers(kind: &TypeKind, literal: &Literal) -> Option<Place> {
             (floor as i128, floor == *value)
         }
         Literal::Decimal { unscaled, scale } => rescale_floor(*unscaled, i32::from(*scale), 0)
-            .unwrap_or_else(|| (if *unscaled < 0 { i128::MIN } else { i128::MAX }, true)),
+            .unwrap_or((if *unscaled < 0 { i128::MIN } else { i128::MAX }, true)),
         _ => return None,
     };
     let datum = match kind {

@@ -102,7 +102,7 @@ fn stats_of(rows: &[Row], field: FieldId, writer: Writer) -> ColumnStats {
     let mut values: Vec<_> = column().filter(|value| !matches!(value, Datum::Double(v) if v.is_nan())).collect();
     values.sort_by(|a, b| compare(a, b).unwrap());
     let zero = |value: Datum| match value {
-        Datum::Double(v) if v == 0.0 => Datum::Double(if writer.zero_is_positive { 0.0 } else { -0.0 }),
+        Datum::Double(0.0) => Datum::Double(if writer.zero_is_positive { 0.0 } else { -0.0 }),
         value => value,
     };
     let (mut min, mut max) = (values.first().cloned().map(zero), values.last().cloned().map(zero));
@@ -209,6 +209,20 @@ fn a_float_range_with_two_ends_is_pruned(#[case] low: f64, #[case] high: f64, #[
         Predicate::compare(DOUBLE, CompareOp::LtEq, Datum::Double(high)),
     ]);
     assert_eq!(between.verdict(10, &|_| stats.clone()), expected);
+}
+
+#[rstest]
+#[case::all_start_with_it("ab", "abz", Verdict::All)]
+#[case::the_largest_is_the_prefix("aa", "ab", Verdict::Maybe)]
+#[case::the_smallest_is_the_prefix("ab", "b", Verdict::Maybe)]
+#[case::around("a", "b", Verdict::Maybe)]
+#[case::all_below("a", "aa", Verdict::None)]
+#[case::all_above("ac", "b", Verdict::None)]
+fn a_prefix_is_looked_for_between_the_bounds(#[case] min: &str, #[case] max: &str, #[case] expected: Verdict) {
+    let bound = |text: &str| Some(Datum::String(text.into()));
+    let stats = ColumnStats { min: bound(min), max: bound(max), null_count: Some(0) };
+    let predicate = Predicate::leaf(TEXT, Test::StartsWith("ab".into()));
+    assert_eq!(predicate.verdict(10, &|_| stats.clone()), expected);
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn splits() -> impl Strategy<Value = DataSplit> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20000))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn a_split_survives(split in splits()) {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
-use paimon_io::testkit::{self, Call, FaultyStore, Operation};
+use paimon_io::testkit::{self, Call, CountingStore, FaultyStore, Operation};
 use paimon_io::{FileSnapshotCommit, Storage, TableStore};
 use paimon_spec::{DELETION_VECTORS, DeletionVectorMeta, ErrorKind, FileKind, IndexManifestEntry, Schema};
 use rstest::rstest;
@@ -233,7 +233,7 @@ async fn a_file_that_is_gone_cannot_be_replaced() {
     compaction.compact_before = vec![data_file("a")];
     compaction.compact_after = vec![data_file("a2")];
     let request = request(&table, CommitMode::Append).await;
-    assert_eq!(commit(&table, &request, &[compaction.clone()]).await.unwrap(), Committed::Snapshot(2));
+    assert_eq!(commit(&table, &request, std::slice::from_ref(&compaction)).await.unwrap(), Committed::Snapshot(2));
     assert_eq!(table.latest_snapshot().await.unwrap().unwrap().commit_kind, CommitKind::Compact);
     assert_eq!(live_files(&table).await, ["a2"]);
 
@@ -292,7 +292,10 @@ async fn file_names_that_are_paths_are_refused(#[case] name: &str) {
     let table = testkit::create_table(schema(false, &[])).await;
     let message = adds(unpartitioned(), &[name]);
     let request = request(&table, CommitMode::Append).await;
-    assert_eq!(commit(&table, &request, &[message.clone()]).await.unwrap_err().kind(), ErrorKind::CorruptData);
+    assert_eq!(
+        commit(&table, &request, std::slice::from_ref(&message)).await.unwrap_err().kind(),
+        ErrorKind::CorruptData
+    );
     assert_eq!(abort(&table, &[message]).await.unwrap_err().kind(), ErrorKind::CorruptData);
 }
 
@@ -480,6 +483,25 @@ async fn whichever_call_fails_a_commit_is_made_whole_or_not_at_all(
 }
 
 // ---- races
+
+#[tokio::test]
+async fn a_small_commit_takes_few_calls() {
+    let counting = CountingStore::new(Arc::new(InMemory::new()));
+    let table = create(counting.clone(), schema(false, &[])).await;
+    for name in ["a", "b", "c"] {
+        let _ = append(&table, &[name]).await.unwrap();
+    }
+    let prepared = request(&table, CommitMode::Append).await;
+    let _ = counting.take_log();
+
+    let _ = commit(&table, &prepared, &[adds(unpartitioned(), &["d"])]).await.unwrap();
+
+    let calls = counting.take_log();
+    let of = |operation| calls.iter().filter(|call| call.operation == operation).count();
+    // Two lists, one manifest and the snapshot; then the hint.
+    assert_eq!((of(Operation::PutNew), of(Operation::Put)), (4, 1), "{calls:?}");
+    assert!(calls.len() <= 16, "{calls:?}");
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_append_of_many_committers_is_lost() {

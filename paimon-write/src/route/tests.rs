@@ -82,6 +82,16 @@ fn buckets_are_those_of_other_writers(#[case] key: &str, #[case] expected: &[(i3
 }
 
 #[test]
+fn without_a_bucket_key_all_rows_are_in_one_bucket() {
+    let mut schema = table(&[], &[]);
+    schema.options.insert("bucket".to_owned(), "4".to_owned());
+    let routed = Router::of(&schema).unwrap().route(&batch(&[(Some(1), None), (Some(2), None), (None, None)])).unwrap();
+    assert_eq!(routed.len(), 1);
+    assert_eq!(routed[0].bucket, bucket_of(BucketFunction::Default, &BinaryRow::empty(), &[], 4).unwrap());
+    assert_eq!(numbers(&routed[0].rows), [0, 1, 2]);
+}
+
+#[test]
 fn an_empty_batch_goes_nowhere() {
     assert!(Router::of(&table(&["p"], &[])).unwrap().route(&batch(&[])).unwrap().is_empty());
 }
@@ -124,7 +134,7 @@ proptest! {
             let key_row = BinaryRow::from_values(&key_row, &types).unwrap();
             let bucket = bucket_of(function, &key_row, &types, 3).unwrap();
             let partition = if partitioned {
-                BinaryRow::from_values(&[p_value], &[int.clone()]).unwrap()
+                BinaryRow::from_values(&[p_value], std::slice::from_ref(&int)).unwrap()
             } else {
                 BinaryRow::empty()
             };

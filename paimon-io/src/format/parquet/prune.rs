@@ -1,11 +1,14 @@
 //! Which row groups and which rows of a Parquet file are worth reading.
 
-use std::ops::Range;
+use std::{iter, ops::Range};
 
 use paimon_spec::{ColumnStats, DataField, DeletionVector, Error, FieldId, Predicate, Result};
 use parquet::{
     arrow::arrow_reader::RowSelection,
-    file::metadata::{ParquetMetaData, RowGroupMetaData},
+    file::{
+        metadata::{ParquetMetaData, RowGroupMetaData},
+        page_index::column_index::ColumnIndexMetaData,
+    },
 };
 
 use super::stats::{chunk_stats, page_stats};
@@ -49,7 +52,7 @@ pub(super) fn select(
         if rows == 0 || predicate.is_some_and(|p| !p.may_match(rows as i64, &|id| group_stats(group, leaves, id))) {
             continue;
         }
-        let mut ranges = vec![0..rows];
+        let mut ranges = Vec::from_iter(iter::once(0..rows));
         if let Some(predicate) = predicate {
             skip_pages(metadata, index, rows, leaves, predicate, &mut ranges);
         }
@@ -100,6 +103,10 @@ fn skip_pages(
         let [id] = part.fields()[..] else { continue };
         let Some(leaf) = leaves.iter().find(|leaf| leaf.field.id == id) else { continue };
         let (Some(column), Some(offset)) = (columns.get(leaf.index), offsets.get(leaf.index)) else { continue };
+        // A column may have no index of its own, for example one with NaN.
+        if matches!(column, ColumnIndexMetaData::NONE) {
+            continue;
+        }
         let pages = offset.page_locations();
         if column.num_pages() != pages.len() as u64 {
             continue;

@@ -1,6 +1,6 @@
 //! Reads a Parquet data file: its footer once, then of the chosen row groups the chosen columns, page by page.
 
-use std::{collections::BTreeSet, ops::Range, sync::Arc};
+use std::{collections::BTreeSet, iter, ops::Range, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array},
@@ -110,7 +110,7 @@ async fn footer(cache: &MetadataCache, source: &Source, with_pages: bool) -> Res
         let policy = if with_pages { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
         let decoder = ParquetMetaDataPushDecoder::try_new(source.size).map_err(corrupt)?;
         let mut decoder = decoder.with_page_index_policy(policy);
-        let mut ranges = vec![source.size.saturating_sub(FOOTER_GUESS_BYTES)..source.size];
+        let mut ranges = Vec::from_iter(iter::once(source.size.saturating_sub(FOOTER_GUESS_BYTES)..source.size));
         loop {
             let buffers = source.fetch(&ranges).await?;
             decoder.push_ranges(ranges, buffers).map_err(corrupt)?;

@@ -28,9 +28,7 @@ class Identifier:
     database: str
     object: str
 
-    def __init__(
-        self, database: str, object: str, branch: str | None = None, system_table: str | None = None
-    ) -> None:
+    def __init__(self, database: str, object: str, branch: str | None = None, system_table: str | None = None) -> None:
         if branch is not None and branch.lower() != DEFAULT_MAIN_BRANCH:
             object += f"${_BRANCH_PREFIX}{branch}"
         if system_table is not None:

@@ -20,7 +20,8 @@ class PredicateBuilder:
 
     Example:
         >>> builder = table.new_read_builder().new_predicate_builder()  # doctest: +SKIP
-        >>> builder.and_predicates([builder.equal("region", "EU"), builder.greater_than("amount", 100)])  # doctest: +SKIP
+        >>> large = builder.greater_than("amount", 100)  # doctest: +SKIP
+        >>> builder.and_predicates([builder.equal("region", "EU"), large])  # doctest: +SKIP
     """
 
     def __init__(self, row_field: Sequence[DataField]) -> None:

@@ -4,9 +4,12 @@
 >>> df = read_paimon("db.t", {"warehouse": "/path"})             # doctest: +SKIP
 >>> write_paimon(df, "db.copy", {"warehouse": "/path"})          # doctest: +SKIP
 
-Tour: ``reader`` and ``writer`` hold the functions below; ``source`` plans a scan and routes its files, ``tasks`` reads
-them, ``delivery`` keeps a reader from running ahead of Daft; ``expression`` and ``predicate`` translate filters;
-``sink`` writes; ``catalog`` wraps Daft's catalog interfaces. The modules named ``daft_*`` are other names for these.
+Tour: ``reader`` and ``writer`` hold the functions below. ``pinned`` fixes a table's snapshot, ``source`` offers it to
+Daft, ``scan`` plans an execution and routes its files, ``tasks`` reads those that are ours, ``delivery`` keeps a reader
+from running ahead of Daft, ``expiry`` names a snapshot that was lost on the way, ``explain`` tells all this.
+``expression``, ``literal`` and ``predicate`` translate filters. ``sink`` and ``partition`` write. ``catalog`` stands
+behind Daft's catalog interfaces; ``arrow`` and ``io_config`` translate types and storage options. The modules named
+``daft_*`` are Apache's names for these.
 
 Importing this module does not import Daft; using it does (``pip install 'pypaimon[daft]'``).
 """

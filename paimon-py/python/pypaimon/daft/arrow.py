@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.compute  # casts import it when they first run; better here than in a query
 
 _Shaped = TypeVar("_Shaped", pa.Schema, pa.RecordBatch)
 

@@ -27,6 +27,7 @@ def daft_version() -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", _installed() or "")[:3])
 
 
+@cache
 def _installed() -> str | None:
     try:
         return version("daft")

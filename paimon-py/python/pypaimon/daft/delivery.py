@@ -16,7 +16,11 @@ from typing import Any
 from daft.recordbatch import RecordBatch
 
 #: A consumer that has let a batch go looks at the next one at once; after this long it never will.
-_GONE_AFTER_SECONDS = 1.0
+_GONE_AFTER_SECONDS = 2.0
+
+
+class ConsumerGone(Exception):
+    """The consumer of a task has left."""
 
 
 class Delivery:
@@ -34,12 +38,17 @@ class Delivery:
         self._taken = 0
         self._abandoned = False
 
-    async def wanted(self) -> bool:
-        """Waits until one more batch may be made; False: the consumer has gone."""
+    async def wanted(self) -> None:
+        """Waits until one more batch may be made.
+
+        Raises:
+            ConsumerGone: Nobody will take it.
+        """
         while not self._abandoned and self._made - self._taken >= self._ahead:
             self._changed.clear()
             await self._changed.wait()
-        return not self._abandoned
+        if self._abandoned:
+            raise ConsumerGone("reading was stopped: nobody takes the batches")
 
     def send(self, batch: RecordBatch) -> RecordBatch:
         """The batch to yield in place of this one."""

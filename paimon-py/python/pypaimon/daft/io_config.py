@@ -64,7 +64,7 @@ def _pick(options: Mapping[str, str], wanted: Mapping[str, tuple[str, ...]]) -> 
 
 
 def _scheme(url: str) -> str:
-    return urlsplit(url).scheme.lower() if "://" in url else ""
+    return url.partition("://")[0].lower() if "://" in url else ""
 
 
 def _with_scheme(endpoint: str) -> str:

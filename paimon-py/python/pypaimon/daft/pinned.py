@@ -67,8 +67,14 @@ class PinnedTable:
         return opened if self.follows_latest else opened.pin(self.snapshot_id)
 
     def expired(self) -> SnapshotExpiredError | None:
-        """The error to raise when the pinned snapshot is no longer in storage."""
-        if self.snapshot_id is None or self.native.has_snapshot(self.snapshot_id):
+        """The error to raise when storage holds the pinned snapshot no longer, neither itself nor in a tag."""
+        if self.snapshot_id is None:
+            return None
+        try:
+            self.native.resolve()
+        except SnapshotExpiredError:
+            pass
+        else:
             return None
         return SnapshotExpiredError(
             f"snapshot {self.snapshot_id} of table {self.name}, pinned at {self.pinned_at:%Y-%m-%d %H:%M:%S %Z} when "

@@ -17,8 +17,8 @@ from daft.schema import Schema
 from pypaimon.daft.arrow import to_daft_layout
 from pypaimon.daft.expiry import watch
 from pypaimon.daft.io_config import infer_io_config
-from pypaimon.daft.scan import Scan, ScanSplit, cheapest_column, convert_partition_filter, kept_partitions, plan_scan
-from pypaimon.daft.tasks import PaimonCountTask, PaimonReadTask, pack
+from pypaimon.daft.scan import Scan, cheapest_column, convert_partition_filter, kept_partitions, plan_scan
+from pypaimon.daft.tasks import EmptyTask, PaimonCountTask, PaimonReadTask, pack
 
 if TYPE_CHECKING:
     from daft.io import IOConfig
@@ -90,6 +90,8 @@ class PaimonDataSource(DataSource):
     def _read_tasks(self, pushdowns: Pushdowns) -> Iterator[DataSourceTask]:
         scan = plan_scan(self._table, self.schema, pushdowns, self._reader)
         yield from self._native_tasks(scan, pushdowns)
+        if sum(len(part.files) for part in scan.splits) == 1 and scan.splits[0].reason is None:
+            yield EmptyTask(self.schema)
         ours = [part.split for part in scan.splits if part.reason is not None]
         # Without a filter the plan holds just enough splits for the LIMIT, and one task can stop when it has them.
         in_one = scan.limit is not None and scan.row_filter.tree is None
@@ -99,11 +101,14 @@ class PaimonDataSource(DataSource):
     def _native_tasks(self, scan: Scan, pushdowns: Pushdowns) -> Iterator[DataSourceTask]:
         schema = self.schema
         storage = self._storage_config()
-        partitions: dict[int, RecordBatch | None] = {}
+        partitions = scan.partitions
+        values = None
+        if partitions.num_columns:
+            values = RecordBatch.from_arrow_record_batches([partitions], partitions.schema)
         for part in scan.splits:
             if part.reason is not None:
                 continue
-            values = self._partition_values(scan, part, partitions)
+            of_split = None if values is None else values.slice(part.partition, part.partition + 1)
             for file in part.files:
                 yield DataSourceTask.parquet(
                     file.path,
@@ -111,18 +116,9 @@ class PaimonDataSource(DataSource):
                     pushdowns=pushdowns,
                     num_rows=file.row_count,
                     size_bytes=file.file_size,
-                    partition_values=values,
+                    partition_values=of_split,
                     storage_config=storage,
                 )
-
-    @staticmethod
-    def _partition_values(scan: Scan, part: ScanSplit, known: dict[int, RecordBatch | None]) -> RecordBatch | None:
-        if part.partition not in known:
-            row = scan.partitions.slice(part.partition, 1)
-            known[part.partition] = (
-                RecordBatch.from_arrow_record_batches([row], row.schema) if row.num_columns else None
-            )
-        return known[part.partition]
 
     def _count_tasks(self, pushdowns: Pushdowns) -> Iterator[DataSourceTask]:
         assert pushdowns.aggregation is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -16,7 +17,7 @@ from daft.recordbatch import RecordBatch
 from daft.schema import Schema
 
 from pypaimon.daft.arrow import to_daft_layout
-from pypaimon.daft.delivery import Delivery
+from pypaimon.daft.delivery import ConsumerGone, Delivery
 
 if TYPE_CHECKING:
     from pypaimon._native import NativeSplit, NativeStream, NativeTable
@@ -86,13 +87,20 @@ class PaimonReadTask(DataSourceTask):
         loop, threads = asyncio.get_running_loop(), _threads(os.getpid())
         delivery = Delivery()
         reader = _Reader(self._table, self._splits, self._columns, self._predicate, self._limit)
+        any_sent = False
         try:
-            while await delivery.wanted():
-                batch = await loop.run_in_executor(threads, reader.next_batch)
-                if batch is None:
-                    break
+            await delivery.wanted()
+            while (batch := await loop.run_in_executor(threads, reader.next_batch)) is not None:
                 yield delivery.send(batch)
+                any_sent = True
                 del batch  # not held while the consumer works on it
+                await delivery.wanted()
+        except ConsumerGone:
+            raise  # reaches nobody; if somebody listens after all, an error is better than missing rows
+        except Exception:
+            if not any_sent:
+                yield RecordBatch.empty(self.schema)  # see `EmptyTask`
+            raise
         finally:
             reader.close()
 
@@ -102,6 +110,30 @@ class PaimonReadTask(DataSourceTask):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._splits = [_split_from_bytes(data, self._table.native) for data in state["_splits"]]
+
+
+class EmptyTask(DataSourceTask):
+    """Produces nothing, beside another task that may fail.
+
+    Daft 0.7.26 loses the error of a scan that has one task, when that fails before its first batch below a filter:
+    the query then succeeds with no rows. Two tasks, or a batch before the error, and it does not.
+
+    Args:
+        schema: The columns of the scan.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+
+    @property
+    def schema(self) -> Schema:
+        """The columns of the scan."""
+        return self._schema
+
+    async def read(self) -> AsyncIterator[RecordBatch]:
+        """Yields nothing."""
+        return
+        yield  # makes this a generator
 
 
 class PaimonCountTask(DataSourceTask):
@@ -131,7 +163,9 @@ class PaimonCountTask(DataSourceTask):
             async for batch in self._rows.read():  # type: ignore[union-attr]
                 count += len(batch)
                 del batch
-        yield RecordBatch.from_arrow_table(pa.table({self._name: pa.array([count], pa.uint64())}))
+        # Not `pa.array([count])`, which imports pandas where it is installed: 0.2 s.
+        column = pa.Array.from_buffers(pa.uint64(), 1, [None, pa.py_buffer(count.to_bytes(8, sys.byteorder))])
+        yield RecordBatch.from_arrow_table(pa.table({self._name: column}))
 
 
 class _Reader:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pypaimon import _native
-from pypaimon.read.split import DataSplit
+from pypaimon.read.split import DataFile, DataSplit
 
 if TYPE_CHECKING:
     from pypaimon.read.read_builder import ReadBuilder
@@ -49,6 +49,7 @@ class ExplainSplitInfo:
     level_histogram: dict[int, int]
     deletion_file_count: int
     file_paths: list[str]
+    data_files: list[DataFile] | None = None
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,7 @@ def _split_info(split: DataSplit) -> ExplainSplitInfo:
         level_histogram=dict(Counter(file.level for file in files)),
         deletion_file_count=deletions,
         file_paths=[file.file_path for file in files],
+        data_files=files,
     )
 
 

@@ -47,9 +47,7 @@ class ReadBuilder:
         """Keeps exactly the partitions for which `partition_filter` is true; it names partition columns only."""
         named = set() if partition_filter is None else partition_filter.field_names()
         if not named <= set(self.table.partition_keys):
-            raise InvalidInputError(
-                f"a partition filter may name {self.table.partition_keys}, found {sorted(named)}"
-            )
+            raise InvalidInputError(f"a partition filter may name {self.table.partition_keys}, found {sorted(named)}")
         self._partition_filter = partition_filter
         return self
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ class DataFile:
 
     Attributes:
         file_name: Its name in the bucket's folder.
-        file_path: Its URL.
+        file_path: Its path on local disks, else its URL.
         file_size: Bytes.
         row_count: Rows, deleted ones included.
         schema_id: The schema it was written with.
@@ -53,7 +52,7 @@ class Partition:
         return len(self.values)
 
 
-class Split(ABC):
+class Split:
     """A unit of reading."""
 
 
@@ -87,7 +86,7 @@ class DataSplit(Split):
         return [
             DataFile(
                 file.file_name,
-                file.path,
+                _path(file),
                 file.file_size,
                 file.row_count,
                 file.schema_id,
@@ -99,8 +98,8 @@ class DataSplit(Split):
 
     @property
     def file_paths(self) -> list[str]:
-        """The URLs of the data files."""
-        return [file.path for file in self._native.files]
+        """The paths or URLs of the data files."""
+        return [_path(file) for file in self._native.files]
 
     @property
     def file_size(self) -> int:
@@ -129,3 +128,7 @@ class DataSplit(Split):
             f"DataSplit(partition={self.partition.to_dict()}, bucket={self.bucket}, "
             f"files={self._native.file_count}, row_count={self.row_count})"
         )
+
+
+def _path(file: _native.NativeFile) -> str:
+    return file.path.removeprefix("file://")

@@ -59,19 +59,17 @@ class TableRead:
             SnapshotExpiredError: The splits' snapshot was expired meanwhile.
             CorruptTableError: A file is broken.
         """
-        return pa.table(
-            self.table._native.read_all(
-                [split._native for split in splits],
-                columns=self._columns(),
-                predicate=self._predicate,
-                limit=self._limit,
-                parallelism=self._parallelism(parallelism),
-            )
+        stream = self.table._native.read_all(
+            [split._native for split in splits],
+            columns=self._columns(),
+            predicate=self._predicate,
+            limit=self._limit,
+            parallelism=self._parallelism(parallelism),
         )
+        # Not `pa.table(stream)`, which imports pandas to see whether it got a frame of it.
+        return pa.RecordBatchReader.from_stream(stream).read_all()
 
-    def to_arrow_batch_reader(
-        self, splits: Iterable[DataSplit], parallelism: int | None = 1
-    ) -> pa.RecordBatchReader:
+    def to_arrow_batch_reader(self, splits: Iterable[DataSplit], parallelism: int | None = 1) -> pa.RecordBatchReader:
         """Batches as they are needed: a few are read ahead, and reading stops when the reader is dropped.
 
         With `parallelism` 1 the rows come in the order of the splits; above, batches come as they become ready.

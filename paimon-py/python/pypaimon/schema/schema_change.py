@@ -125,9 +125,7 @@ class SchemaChange:
         return UpdateColumnType(_path(field_name), new_data_type, keep_nullability)
 
     @staticmethod
-    def update_column_nullability(
-        field_name: str | Sequence[str], new_nullability: bool
-    ) -> UpdateColumnNullability:
+    def update_column_nullability(field_name: str | Sequence[str], new_nullability: bool) -> UpdateColumnNullability:
         """Says whether NULL is a value of a column."""
         return UpdateColumnNullability(_path(field_name), new_nullability)
 

@@ -56,7 +56,7 @@ class Snapshot:
     @classmethod
     def from_dict(cls: type[S], data: dict[str, Any]) -> S:
         """Reads the keys of a snapshot file; unknown ones are left out."""
-        values = {part.name: data.get(_camel(part.name)) for part in fields(cls)}
+        values: dict[str, Any] = {part.name: data.get(_camel(part.name)) for part in fields(cls)}
         return cls(**values)
 
 

@@ -80,8 +80,8 @@ class FileStoreTable(Table):
 
     @property
     def table_path(self) -> str:
-        """The table's folder or URL."""
-        return self._native.location
+        """The table's folder: a path on local disks, else a URL."""
+        return self._native.location.removeprefix("file://")
 
     @property
     def file_io(self) -> FileIO:
@@ -140,11 +140,13 @@ class FileStoreTable(Table):
         return FileStoreTable(self._native.refresh(), self.identifier)
 
     def new_read_builder(self) -> ReadBuilder:
+        """Starts a read."""
         from pypaimon.read.read_builder import ReadBuilder
 
         return ReadBuilder(self)
 
     def new_batch_write_builder(self) -> BatchWriteBuilder:
+        """Starts a write that commits once."""
         from pypaimon.write.write_builder import BatchWriteBuilder
 
         return BatchWriteBuilder(self)
