@@ -37,7 +37,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let shell = project::shell()?;
     let profile = if options.release { Profile::Release } else { Profile::Dev };
     if options.sdist {
-        let maturin = tools(&shell)?.program("maturin");
+        let maturin = tools(&shell, profile)?.program("maturin");
         let folder = project::target().join("wheels").join("sdist");
         println!("\n=== source distribution");
         cmd!(shell, "{maturin} sdist --manifest-path paimon-py/Cargo.toml --out {folder}").run()?;
@@ -60,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// Builds the wheel and gives its path.
 pub(crate) fn build(shell: &Shell, profile: Profile) -> Result<PathBuf> {
-    let maturin = tools(shell)?.program("maturin");
+    let maturin = tools(shell, profile)?.program("maturin");
     let (name, folder) = match profile {
         Profile::Dev => ("dev", project::target().join("wheels").join("dev")),
         Profile::Release => ("release", project::target().join("wheels").join("release")),
@@ -79,8 +79,11 @@ pub(crate) fn build(shell: &Shell, profile: Profile) -> Result<PathBuf> {
     newest_wheel(&folder)
 }
 
-fn tools(shell: &Shell) -> Result<Environment> {
-    Environment::with_packages(shell, "build", &["maturin==1.16.0", "ziglang==0.15.1"])
+fn tools(shell: &Shell, profile: Profile) -> Result<Environment> {
+    match profile {
+        Profile::Dev => Environment::with_packages(shell, "build", &["maturin==1.16.0"]),
+        Profile::Release => Environment::with_packages(shell, "build-release", &["maturin==1.16.0", "ziglang==0.15.1"]),
+    }
 }
 
 fn newest_wheel(folder: &PathBuf) -> Result<PathBuf> {
