@@ -234,6 +234,11 @@ fn types_without_order_cannot_be_keys(#[case] data_type: &str) {
 }
 
 #[test]
+fn one_bucket_needs_no_key() {
+    assert!(TableSchema::create(schema(&[("a", "INT")], &[("bucket", "1")]), 0).is_ok());
+}
+
+#[test]
 fn binary_partitions_need_names_that_are_casts() {
     let columns = [("a", "INT"), ("k", "BYTES")];
     let legacy = TableSchema::create(schema(&columns, &[("partition", "k")]), 0).unwrap_err();

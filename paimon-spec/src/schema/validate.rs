@@ -115,7 +115,8 @@ fn validate_bucket(table: &TableSchema) -> Result<()> {
             return Err(Error::invalid(found));
         }
     }
-    if bucket_key.is_empty() {
+    // Java wants a key here too, pypaimon never does: with one bucket there is nothing to choose.
+    if bucket_key.is_empty() && bucket != 1 {
         return Err(Error::invalid(format!(
             "a table without primary key and with 'bucket' = {bucket} needs 'bucket-key'"
         )));

@@ -1,4 +1,5 @@
-//! Writes an Avro data file.
+//! Writes an Avro data file. Compression has the codec's own default level; the level of the table's options is for
+//! Parquet.
 
 use std::{
     fmt, io, mem,

@@ -176,3 +176,59 @@ fn map(
 fn invalid(error: ParquetError) -> Error {
     Error::invalid("columns cannot be written as Parquet").with_source(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use parquet::schema::printer::print_schema;
+
+    use super::*;
+
+    #[test]
+    fn the_layout_is_javas() {
+        let nullable = DataType::nullable;
+        let text = || nullable(TypeKind::VarChar(DataType::MAX_LENGTH));
+        let decimal = |precision| nullable(TypeKind::Decimal { precision, scale: 2 });
+        let map =
+            TypeKind::Map(Box::new(text()), Box::new(nullable(TypeKind::Array(Box::new(nullable(TypeKind::Int))))));
+        let fields = vec![
+            DataField::new(0, "id", DataType::not_null(TypeKind::BigInt)),
+            DataField::new(1, "tiny", nullable(TypeKind::TinyInt)),
+            DataField::new(2, "small", decimal(9)),
+            DataField::new(3, "medium", decimal(18)),
+            DataField::new(4, "large", decimal(20)),
+            DataField::new(5, "local", nullable(TypeKind::TimestampLtz(3))),
+            DataField::new(6, "instant", nullable(TypeKind::Timestamp(6))),
+            DataField::new(7, "time", nullable(TypeKind::Time(3))),
+            DataField::new(8, "m", nullable(map)),
+            DataField::new(9, "r", nullable(TypeKind::Row(vec![DataField::new(10, "x", text())]))),
+        ];
+        let mut printed = Vec::new();
+        print_schema(&mut printed, parquet_schema(&fields).unwrap().root_schema());
+        let expected = "\
+message paimon_schema {
+  REQUIRED INT64 id [0];
+  OPTIONAL INT32 tiny [1] (INTEGER(8,true));
+  OPTIONAL INT32 small [2] (DECIMAL(9,2));
+  OPTIONAL INT64 medium [3] (DECIMAL(18,2));
+  OPTIONAL FIXED_LEN_BYTE_ARRAY (9) large [4] (DECIMAL(20,2));
+  OPTIONAL INT64 local [5] (TIMESTAMP(MILLIS,true));
+  OPTIONAL INT64 instant [6] (TIMESTAMP(MICROS,false));
+  OPTIONAL INT32 time [7] (TIME(MILLIS,true));
+  OPTIONAL group m [8] (MAP) {
+    REPEATED group key_value {
+      REQUIRED BYTE_ARRAY key [536862718] (STRING);
+      OPTIONAL group value [536879104] (LIST) {
+        REPEATED group list {
+          OPTIONAL INT32 element [536879105];
+        }
+      }
+    }
+  }
+  OPTIONAL group r [9] {
+    OPTIONAL BYTE_ARRAY x [10] (STRING);
+  }
+}
+";
+        assert_eq!(String::from_utf8(printed).unwrap(), expected);
+    }
+}

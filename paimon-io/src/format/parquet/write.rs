@@ -1,4 +1,8 @@
 //! Writes a Parquet data file, row group by row group.
+//!
+//! The layout is Java's, but for two things that the `parquet` crate does not write: timestamps of more than six digits are
+//! 64-bit nanoseconds instead of 96-bit ones (pypaimon and pyarrow read both), and pages carry no checksum (checksums in
+//! files of other writers are checked on reading).
 
 use std::{cmp::Ordering, fmt, mem, sync::Arc};
 

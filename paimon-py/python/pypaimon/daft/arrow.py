@@ -108,7 +108,7 @@ def _check_flat(given: pa.DataType, wanted: pa.DataType, name: str) -> None:
     try:
         if pa.types.is_nested(given) or pa.types.is_nested(wanted):
             raise pa.ArrowNotImplementedError
-        pa.array([], given).cast(wanted)
+        pa.nulls(0, given).cast(wanted)
     except pa.ArrowException as error:
         raise ValueError(f"cannot write column {name!r} of type {given} to the table's {wanted}") from error
 

@@ -65,7 +65,7 @@ def _typed(name: str, value: Any, kind: pa.DataType, null_name: str) -> pa.Scala
         return pa.scalar(None, kind)
     try:
         if isinstance(value, str):
-            return pa.array([value]).cast(kind)[0]
+            return pa.scalar(value).cast(kind)
         return pa.scalar(value, kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError) as error:
         raise ValueError(f"{value!r} is not a value of partition column {name!r} of type {kind}") from error

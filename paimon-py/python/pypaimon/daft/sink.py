@@ -13,6 +13,7 @@ from daft.datatype import DataType
 from daft.io.sink import DataSink, WriteResult
 from daft.recordbatch import MicroPartition
 from daft.schema import Schema
+from daft.series import Series
 
 from pypaimon.daft.arrow import cast_flat_columns, check_castable
 from pypaimon.daft.partition import StaticPartition
@@ -171,9 +172,14 @@ class PaimonDataSink(DataSink[list[bytes]]):
 
     def _write_all(self, writer: NativeWriter, micropartitions: Iterator[MicroPartition]) -> tuple[int, int]:
         rows = size = 0
+        checked = None
         for micropartition in micropartitions:
             for part in micropartition.get_record_batches():
-                batch = cast_flat_columns(part.to_arrow_record_batch(), self._fields)
+                batch = part.to_arrow_record_batch()
+                if batch.schema != checked:
+                    checked = batch.schema
+                    self.check_schema(checked)
+                batch = cast_flat_columns(batch, self._fields)
                 if self._partition is not None:
                     self._partition.check(batch)
                 writer.write(batch)
@@ -181,13 +187,16 @@ class PaimonDataSink(DataSink[list[bytes]]):
         return rows, size
 
     def _result(self, files: list[NativeFile]) -> MicroPartition:
+        # Not `pa.array(list)`, which imports pandas where it is installed: 0.2 s.
+        columns = {
+            "operation": [self._operation] * len(files),
+            "rows": [file.row_count for file in files],
+            "file_size": [file.file_size for file in files],
+            "file_name": [file.file_name for file in files],
+        }
+        schema = self.schema()
         return MicroPartition.from_pydict(
-            {
-                "operation": pa.array([self._operation] * len(files), pa.string()),
-                "rows": pa.array([file.row_count for file in files], pa.int64()),
-                "file_size": pa.array([file.file_size for file in files], pa.int64()),
-                "file_name": pa.array([file.file_name for file in files], pa.string()),
-            }
+            {name: Series.from_pylist(values, name, dtype=schema[name].dtype) for name, values in columns.items()}
         )
 
     def __getstate__(self) -> dict[str, Any]:

@@ -111,8 +111,8 @@ class PaimonDataSource(DataSource):
             of_split = None if values is None else values.slice(part.partition, part.partition + 1)
             for file in part.files:
                 yield DataSourceTask.parquet(
-                    file.path,
-                    schema,
+                    path=file.path,
+                    schema=schema,
                     pushdowns=pushdowns,
                     num_rows=file.row_count,
                     size_bytes=file.file_size,

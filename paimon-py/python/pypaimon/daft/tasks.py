@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -15,6 +14,7 @@ from daft.datatype import DataType
 from daft.io.source import DataSourceTask
 from daft.recordbatch import RecordBatch
 from daft.schema import Schema
+from daft.series import Series
 
 from pypaimon.daft.arrow import to_daft_layout
 from pypaimon.daft.delivery import ConsumerGone, Delivery
@@ -164,8 +164,8 @@ class PaimonCountTask(DataSourceTask):
                 count += len(batch)
                 del batch
         # Not `pa.array([count])`, which imports pandas where it is installed: 0.2 s.
-        column = pa.Array.from_buffers(pa.uint64(), 1, [None, pa.py_buffer(count.to_bytes(8, sys.byteorder))])
-        yield RecordBatch.from_arrow_table(pa.table({self._name: column}))
+        column = Series.from_pylist([count], self._name, dtype=DataType.uint64())
+        yield RecordBatch.from_pydict({self._name: column})
 
 
 class _Reader:
