@@ -655,6 +655,35 @@ proptest! {
     }
 }
 
+/// One row group, one column `a` of 1, 2, 3 by pyarrow, with `write_page_checksum`.
+const CHECKED_FILE: &str = "\
+        504152311500153c153c15facad7a90d1c15061500150615061c0000000200000006010100000000000000020000000000000003000000 \
+        000000001504192c35001806736368656d6115020015042502180161001606191c191c26001c1504192506001918016115001606166e16 \
+        6e2608491c150015001502000000166e16062608166e1400002820706172717565742d6370702d6172726f772076657273696f6e203139 \
+        2e302e31191c1c0000007400000050415231";
+
+#[test]
+fn page_checksums_are_verified() {
+    let mut bytes: Vec<u8> =
+        (0..CHECKED_FILE.len() / 2).map(|i| u8::from_str_radix(&CHECKED_FILE[2 * i..2 * i + 2], 16).unwrap()).collect();
+    let fields = vec![DataField::new(0, "a", DataType::nullable(TypeKind::BigInt))];
+    let file = meta("data.parquet", bytes.len() as u64, 3);
+    let with = |bytes: &[u8]| {
+        let table = table(&fields, &[]);
+        let bytes = Bytes::copy_from_slice(bytes);
+        RUNTIME.block_on(table.storage().put("bucket-0/data.parquet", bytes)).unwrap();
+        read(&table, &file, &all_of(&fields))
+    };
+    let found = together(&fields, &with(&bytes).unwrap());
+    assert_eq!(found.column(0).as_ref(), &Int64Array::from(vec![1, 2, 3]));
+    let first_value = 35;
+    assert_eq!(bytes[first_value], 1);
+    bytes[first_value] = 9;
+    let error = with(&bytes).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CorruptData);
+    assert!(error.to_string().to_lowercase().contains("crc"), "{error}");
+}
+
 // ---- what other writers make of the same columns
 
 #[test]
