@@ -39,7 +39,7 @@ impl Default for Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let shell = project::shell()?;
-    step("golden tables", cmd!(shell, "cargo test --package conformance --locked"))?;
+    step("golden tables", cmd!(shell, "cargo test --workspace --locked --test golden"))?;
     if options.golden {
         return Ok(());
     }

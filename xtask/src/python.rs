@@ -1,5 +1,6 @@
 //! Python: finding an interpreter, and virtual environments under the target folder.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,6 +65,14 @@ impl Environment {
         } else {
             self.folder.join("bin").join(name)
         }
+    }
+
+    /// The search path with its programs first.
+    pub(crate) fn path(&self) -> Result<OsString> {
+        let folder = self.program("python").parent().map(Path::to_path_buf).unwrap_or_default();
+        let others = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(folder).chain(std::env::split_paths(&others));
+        std::env::join_paths(folders).context("the search path has a folder that cannot be in it")
     }
 
     /// Puts `wheel` in place of what stood there under its name.

@@ -39,6 +39,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     step("Python lints", cmd!(shell, "{python} -m ruff check paimon-py xtask"))?;
     step("Python format", cmd!(shell, "{python} -m ruff format --check paimon-py xtask"))?;
     step("stubs", cmd!(shell, "{python} -m mypy.stubtest pypaimon._native"))?;
-    step("Python tests", cmd!(shell, "{python} -m pytest paimon-py/tests -q"))?;
+    step("Python tests", cmd!(shell, "{python} -m pytest paimon-py/tests"))?;
     conformance::run(&conformance::Options::default())
 }

@@ -60,7 +60,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// Builds the wheel and gives its path.
 pub(crate) fn build(shell: &Shell, profile: Profile) -> Result<PathBuf> {
-    let maturin = tools(shell, profile)?.program("maturin");
+    let tools = tools(shell, profile)?;
+    let maturin = tools.program("maturin");
     let (name, folder) = match profile {
         Profile::Dev => ("dev", project::target().join("wheels").join("dev")),
         Profile::Release => ("release", project::target().join("wheels").join("release")),
@@ -72,8 +73,8 @@ pub(crate) fn build(shell: &Shell, profile: Profile) -> Result<PathBuf> {
         "{maturin} build --profile {name} --locked --manifest-path paimon-py/Cargo.toml --target-dir {target} --out {folder}"
     );
     if profile == Profile::Release && cfg!(target_os = "linux") {
-        // Zig links against the old glibc whatever this machine has.
-        command = command.args(["--zig", "--compatibility", "manylinux_2_28"]);
+        // Zig links against the old glibc whatever this machine has; maturin looks for it beside the first Python.
+        command = command.args(["--zig", "--compatibility", "manylinux_2_28"]).env("PATH", tools.path()?);
     }
     command.quiet().run().context("maturin could not build the wheel")?;
     newest_wheel(&folder)
