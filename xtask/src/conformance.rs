@@ -12,8 +12,9 @@ use crate::project::{self, step};
 use crate::python::{DAFT, Environment};
 use crate::wheel::{self, Profile};
 
-/// The peers, as published.
-pub(crate) const PEERS: &[&str] = &["pypaimon==2.1.0", "pypaimon-rust==0.4.0", DAFT, "pandas", "pyarrow"];
+/// The peers, as published. Three equality signs, because our own version differs only in its local part, which two
+/// ignore.
+pub(crate) const PEERS: &[&str] = &["pypaimon===2.1.0", "pypaimon-rust==0.4.0", DAFT, "pandas", "pyarrow"];
 
 #[derive(Args)]
 pub(crate) struct Options {
