@@ -60,8 +60,8 @@ def main(warehouse: pathlib.Path) -> None:
     print(f"\n{explain_paimon_scan('shop.orders', options, partition_filters=col('dt') == '2024-01-01')}")
 
     shutil.copytree(GOLDEN / "table", warehouse / "golden.db" / "orders")
-    print("\nA table that Apache's pypaimon 2.1.0 wrote, and changed: columns renamed, widened, dropped and added,")
-    show("one partition overwritten", read_paimon("golden.orders", options).sort("id"))
+    title = "a table that Apache's pypaimon 2.1.0 wrote, its columns renamed, widened, dropped and added in between"
+    show(title, read_paimon("golden.orders", options).sort("id"))
 
 
 if __name__ == "__main__":
