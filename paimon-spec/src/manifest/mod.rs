@@ -14,6 +14,7 @@ mod merge;
 mod record;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use codec::{decode_manifest, encode_manifest};
 pub use entry::{FileKind, ManifestEntry};
@@ -24,3 +25,4 @@ pub use index::{
 };
 pub use list::{ManifestFileMeta, decode_manifest_list, encode_manifest_list};
 pub use merge::{FileIdentifier, merge_entries};
+pub use walk::count_avro_records;

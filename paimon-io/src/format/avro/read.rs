@@ -39,6 +39,8 @@ pub(in super::super) async fn open(
             bytes.len()
         )));
     }
+    // The decoder never comes back from a block that does not hold the records that it says.
+    guarded(|| paimon_spec::count_avro_records(&bytes))?;
     let reader = guarded(|| {
         let builder = ReaderBuilder::new().with_batch_size(read.batch_rows.max(1));
         builder.build(Cursor::new(bytes)).map_err(corrupt)

@@ -48,6 +48,12 @@ impl<'a> Container<'a> {
         Ok(Self { schema, decompressor: Decompressor::new(codec), sync, rest })
     }
 
+    /// Without a bound on all blocks together, for files that are larger than any manifest; each block keeps its own.
+    pub(in crate::manifest) fn of_any_length(mut self) -> Self {
+        self.decompressor.budget = usize::MAX;
+        self
+    }
+
     pub(in crate::manifest) fn schema(&self) -> &'a [u8] {
         self.schema
     }
