@@ -144,6 +144,12 @@ impl DeletionVector {
         positions.take_while(move |position| *position < end)
     }
 
+    /// The deleted positions below 2^32.
+    pub(crate) fn first_positions(&self) -> RoaringBitmap {
+        let first = self.positions.bitmaps().find(|(key, _)| *key == 0);
+        first.map(|(_, positions)| positions.clone()).unwrap_or_default()
+    }
+
     fn encode_payload(&self, bitmap64: bool, out: &mut Vec<u8>) -> Result<()> {
         let limit = if bitmap64 { (i32::MAX as u64) << 32 } else { 1 << 31 };
         if let Some(position) = self.positions.max().filter(|position| *position >= limit) {

@@ -150,8 +150,14 @@ impl fmt::Display for Error {
             write!(f, "\n  {key}: {value}")?;
         }
         let mut cause = StdError::source(self);
+        let mut last = String::new();
         while let Some(error) = cause {
-            write!(f, "\n  cause: {error}")?;
+            // Some errors of others end with what their causes say.
+            let text = error.to_string();
+            if !last.ends_with(&text) {
+                write!(f, "\n  cause: {text}")?;
+                last = text;
+            }
             // One of ours prints its own causes.
             cause = if error.is::<Self>() { None } else { error.source() };
         }
@@ -181,6 +187,29 @@ mod tests {
         let error = Error::invalid("cannot plan").with_context("table", "db.t").with_source(cause);
         assert_eq!(error.to_string(), "cannot plan\n  table: db.t\n  cause: expected 4 bytes, found 1\n  file: a");
         assert_eq!(format!("{error:?}"), format!("InvalidInput: {error}"));
+    }
+
+    #[test]
+    fn a_cause_that_was_told_by_its_effect_is_not_told_again() {
+        #[derive(Debug)]
+        struct Told(&'static str, Option<Box<Told>>);
+        impl fmt::Display for Told {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.0)
+            }
+        }
+        impl StdError for Told {
+            fn source(&self) -> Option<&(dyn StdError + 'static)> {
+                self.1.as_deref().map(|cause| cause as _)
+            }
+        }
+        let end = Told("reset by peer", None);
+        let middle = Told("cannot send: reset by peer", Some(Box::new(end)));
+        let error =
+            Error::invalid("failed").with_source(Told("store: cannot send: reset by peer", Some(Box::new(middle))));
+        assert_eq!(error.to_string(), "failed\n  cause: store: cannot send: reset by peer");
+        let error = Error::invalid("failed").with_source(Told("lost", Some(Box::new(Told("found", None)))));
+        assert_eq!(error.to_string(), "failed\n  cause: lost\n  cause: found");
     }
 
     #[test]

@@ -7,11 +7,12 @@ mod value;
 use std::collections::BTreeMap;
 
 use self::keys::{FALLBACK_KEYS, KEYS, ValueType};
-use self::value::{parse_bytes, parse_duration_millis};
+use self::value::parse_bytes;
 use crate::{Error, Result};
 
 pub use keys::IMMUTABLE_OPTIONS;
 pub use misspelt::{misspelt_options, nearest_key};
+pub use value::parse_duration_millis;
 
 const MB: u64 = 1 << 20;
 
@@ -289,7 +290,7 @@ impl<'a> TableOptions<'a> {
         self.number(key, default)
     }
 
-    fn bytes(&self, key: &str, default: u64) -> Result<u64> {
+    pub(crate) fn bytes(&self, key: &str, default: u64) -> Result<u64> {
         match self.get(key) {
             None => Ok(default),
             Some(value) => parse_bytes(value).ok_or_else(|| invalid_value(key, value, BYTES_WANTED)),

@@ -8,6 +8,9 @@ pub const DATABASE_SUFFIX: &str = ".db";
 /// The bucket of rows that wait for one, in tables with `bucket` = -2.
 pub const POSTPONE_BUCKET: i32 = -2;
 
+/// Starts the name of a branch's folder.
+pub const BRANCH_FOLDER_PREFIX: &str = "branch-";
+
 /// Paths of one table (and branch).
 ///
 /// A branch has schemas, snapshots and tags of its own; manifests, indexes and data files are the whole table's.
@@ -28,14 +31,27 @@ pub struct TablePaths {
 }
 
 impl TablePaths {
-    /// `branch` None or "main": the main branch; `data_directory`: option `data-file.path-directory`.
+    /// The branch that every table has.
+    pub const MAIN_BRANCH: &'static str = "main";
+
+    /// `branch` None or [`Self::MAIN_BRANCH`]: the main branch; `data_directory`: option `data-file.path-directory`.
     pub fn new(branch: Option<&str>, data_directory: Option<&str>) -> Self {
-        let branch = branch.filter(|branch| *branch != "main");
+        let branch = branch.filter(|branch| *branch != Self::MAIN_BRANCH);
         let data_directory = data_directory.map(|directory| directory.trim_matches('/')).filter(|d| !d.is_empty());
         Self {
-            branch_prefix: branch.map(|branch| format!("branch/branch-{branch}/")).unwrap_or_default(),
+            branch_prefix: branch.map(|branch| Self::branch_dir(branch) + "/").unwrap_or_default(),
             data_prefix: data_directory.map(|directory| format!("{directory}/")).unwrap_or_default(),
         }
+    }
+
+    /// The folder of the folders of all branches but the main one.
+    pub fn branches_dir() -> &'static str {
+        "branch"
+    }
+
+    /// The folder of a branch that is not the main one.
+    pub fn branch_dir(branch: &str) -> String {
+        format!("{}/{BRANCH_FOLDER_PREFIX}{branch}", Self::branches_dir())
     }
 
     /// The folder of schemas.
@@ -135,6 +151,7 @@ mod tests {
     #[test]
     fn a_branch_shares_manifests_indexes_and_data() {
         let paths = TablePaths::new(Some("b"), None);
+        assert_eq!((TablePaths::branches_dir(), TablePaths::branch_dir("b")), ("branch", "branch/branch-b".to_owned()));
         assert_eq!(paths.schema(2), "branch/branch-b/schema/schema-2");
         assert_eq!(paths.tag("t"), "branch/branch-b/tag/tag-t");
         assert_eq!(paths.latest_hint(), "branch/branch-b/snapshot/LATEST");

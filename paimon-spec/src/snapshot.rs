@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::check_names;
 use crate::paths::check_file_name;
 use crate::{Error, Result};
 
@@ -26,7 +27,7 @@ pub enum CommitKind {
 }
 
 /// One committed state of a table, as in `snapshot/snapshot-<id>`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
     /// [`Snapshot::VERSION`] when written now; `None` when the file has none (then 1).
@@ -95,6 +96,23 @@ pub struct Snapshot {
     pub operation: Option<String>,
 }
 
+/// The keys without which a snapshot is another one, and which it may lack.
+const KEYS: [&str; 9] = [
+    "version",
+    "baseManifestListSize",
+    "deltaManifestListSize",
+    "indexManifest",
+    "totalRecordCount",
+    "deltaRecordCount",
+    "watermark",
+    "statistics",
+    "nextRowId",
+];
+
+/// The keys of an object.
+#[derive(Deserialize)]
+struct Keys(BTreeMap<String, serde::de::IgnoredAny>);
+
 impl Snapshot {
     /// The version of the layout that is written now.
     pub const VERSION: i32 = 3;
@@ -119,6 +137,8 @@ impl Snapshot {
     /// ```
     pub fn from_json(json: &[u8]) -> Result<Self> {
         let snapshot: Self = serde_json::from_slice(json).map_err(|error| not_a("snapshot", error))?;
+        let Keys(found) = serde_json::from_slice(json).map_err(|error| not_a("snapshot", error))?;
+        check_names("a snapshot", KEYS, found.keys().map(String::as_str))?;
         snapshot.check()?;
         Ok(snapshot)
     }

@@ -4,6 +4,8 @@
 mod tests;
 pub(crate) mod wire;
 
+use std::ops::Range;
+
 use wire::{WireReader, WireWriter};
 
 use crate::data_file;
@@ -13,6 +15,8 @@ use crate::{BinaryRow, BinaryRowWriter, DataFileMeta, DeletionFile, Error, Resul
 const MAGIC: i64 = -2_394_839_472_490_812_314;
 /// The version that is written.
 const VERSION: i32 = 9;
+/// Starts the bytes of a split of which not all rows are read, before those of the split itself: Java has no such thing.
+const SLICED_MAGIC: i64 = -8_241_771_320_945_610_377;
 
 /// Files of one bucket that are read together, as of one snapshot (Java `DataSplit`).
 #[derive(Debug, Clone, PartialEq)]
@@ -33,12 +37,23 @@ pub struct DataSplit {
     pub deletions: Vec<Option<DeletionFile>>,
     /// Whether every row of the files that is not deleted is a row of the table, so nothing has to be merged.
     pub raw_convertible: bool,
+    /// One for each file, or empty when all rows of all files are to be read: the physical positions (0-based) of the
+    /// rows to read; `None`: all of that file. A range is not empty and ends within its file.
+    pub rows: Vec<Option<Range<u64>>>,
 }
 
 impl DataSplit {
-    /// Physical rows.
+    /// Physical rows that are to be read.
     pub fn row_count(&self) -> i64 {
-        self.files.iter().map(|f| f.row_count).fold(0, i64::saturating_add)
+        let whole = self.files.iter().map(|file| file.row_count);
+        let cut = |(file, rows): (i64, &Option<Range<u64>>)| match rows {
+            None => file,
+            Some(rows) => i64::try_from(rows.end.saturating_sub(rows.start)).unwrap_or(i64::MAX),
+        };
+        match self.rows.as_slice() {
+            [] => whole.fold(0, i64::saturating_add),
+            rows => whole.zip(rows).map(cut).fold(0, i64::saturating_add),
+        }
     }
 
     /// Rows that a read gives, when deletions tell their cardinality; `None` when only reading can tell.
@@ -46,16 +61,25 @@ impl DataSplit {
         if !self.raw_convertible {
             return None;
         }
-        let mut deleted = self.deletions.iter().flatten().map(|deletion| deletion.cardinality);
-        deleted.try_fold(self.row_count(), |rows, deleted| rows.checked_sub(deleted?)).filter(|rows| *rows >= 0)
+        let mut rows = self.row_count();
+        for (position, deletion) in self.deletions.iter().enumerate() {
+            let Some(deletion) = deletion else { continue };
+            if self.rows.get(position).is_some_and(Option::is_some) {
+                return None;
+            }
+            rows = rows.checked_sub(deletion.cardinality?)?;
+        }
+        (rows >= 0).then_some(rows)
     }
 
-    /// Java's `DataSplit` v9 bytes.
+    /// Java's `DataSplit` v9 bytes; a split of which not all rows are read has its ranges before them.
     ///
     /// # Errors
-    /// `InvalidInput` when there are deletions, but not one for each file, or a text is too long for the format.
+    /// `InvalidInput` when there are deletions or ranges of rows, but not one for each file, or a text is too long for
+    /// the format.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut out = WireWriter::default();
+        self.write_rows(&mut out)?;
         out.i64(MAGIC);
         out.i32(VERSION);
         out.i64(self.snapshot_id);
@@ -77,15 +101,21 @@ impl DataSplit {
         Ok(out.bytes)
     }
 
-    /// Reads Java's `DataSplit` bytes, of version 1 to 9.
+    /// Reads Java's `DataSplit` bytes, of version 1 to 9, and what [`Self::to_bytes`] gives.
     ///
     /// # Errors
     /// `Unsupported` for other versions, and for splits of streaming reads; `CorruptData` when the bytes are not a
     /// split.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let mut input = WireReader::new(bytes);
+        let mut first = input.i64()?;
+        let mut rows = Vec::new();
+        if first == SLICED_MAGIC {
+            rows = read_rows(&mut input)?;
+            first = input.i64()?;
+        }
         // Version 1 had no magic: it started with the snapshot.
-        let (version, snapshot_id) = match input.i64()? {
+        let (version, snapshot_id) = match first {
             MAGIC => (input.i32()?, input.i64()?),
             snapshot_id => (1, snapshot_id),
         };
@@ -114,7 +144,55 @@ impl DataSplit {
         }
         let raw_convertible = input.bool()?;
         input.finish()?;
-        Ok(Self { snapshot_id, partition, bucket, bucket_path, total_buckets, files, deletions, raw_convertible })
+        let split = Self {
+            snapshot_id,
+            partition,
+            bucket,
+            bucket_path,
+            total_buckets,
+            files,
+            deletions,
+            raw_convertible,
+            rows,
+        };
+        split.check_rows().map_err(Error::corrupt)?;
+        Ok(split)
+    }
+
+    /// What is wrong with the ranges of rows.
+    fn check_rows(&self) -> std::result::Result<(), String> {
+        if !self.rows.is_empty() && self.rows.len() != self.files.len() {
+            return Err(format!("expected rows for each of {} files, found {}", self.files.len(), self.rows.len()));
+        }
+        for (file, rows) in self.files.iter().zip(&self.rows) {
+            let fits =
+                |rows: &Range<u64>| rows.start < rows.end && i64::try_from(rows.end).is_ok_and(|e| e <= file.row_count);
+            if let Some(rows) = rows.as_ref().filter(|rows| !fits(rows)) {
+                return Err(format!(
+                    "expected a range within the {} rows of {}, found {}..{}",
+                    file.row_count, file.file_name, rows.start, rows.end
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn write_rows(&self, out: &mut WireWriter) -> Result<()> {
+        self.check_rows().map_err(Error::invalid)?;
+        if self.rows.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        out.i64(SLICED_MAGIC);
+        out.len(self.rows.len())?;
+        for rows in &self.rows {
+            out.bool(rows.is_some());
+            if let Some(rows) = rows {
+                // Checked: no range ends after its file, whose rows an i64 counts.
+                out.i64(rows.start.cast_signed());
+                out.i64(rows.end.cast_signed());
+            }
+        }
+        Ok(())
     }
 
     fn write_deletions(&self, out: &mut WireWriter) -> Result<()> {
@@ -154,6 +232,17 @@ pub(crate) fn write_files(out: &mut WireWriter, files: &[DataFileMeta]) -> Resul
 /// Reads a list of data files whose rows have `fields` fields.
 pub(crate) fn read_files(input: &mut WireReader<'_>, fields: usize) -> Result<Vec<DataFileMeta>> {
     (0..input.len()?).map(|_| DataFileMeta::decode_row(RowView::new(fields, input.bytes()?)?)).collect()
+}
+
+fn read_rows(input: &mut WireReader<'_>) -> Result<Vec<Option<Range<u64>>>> {
+    let len = input.len()?;
+    let mut rows = Vec::with_capacity(len);
+    for _ in 0..len {
+        // Whether it fits is checked against the files.
+        let range = if input.bool()? { Some(input.i64()?.cast_unsigned()..input.i64()?.cast_unsigned()) } else { None };
+        rows.push(range);
+    }
+    Ok(rows)
 }
 
 fn read_deletions(

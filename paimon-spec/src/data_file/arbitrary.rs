@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::{DataFileMeta, FileSource};
 use crate::{
-    BinaryRow, DataType, Datum, DeletionVectorMeta, FileKind, GlobalIndexMeta, IndexManifestEntry, ManifestEntry,
-    ManifestFileMeta, SimpleStats, Timestamp, TypeKind,
+    BinaryRow, DELETION_VECTORS, DataType, Datum, DeletionVectorMeta, FileKind, GlobalIndexMeta, IndexManifestEntry,
+    ManifestEntry, ManifestFileMeta, SimpleStats, Timestamp, TypeKind,
 };
 
 /// An atomic type, and a value of it or NULL.
@@ -155,11 +155,12 @@ prop_compose! {
 prop_compose! {
     fn index_entry()(
         (kind, partition, bucket) in (kinds(), rows(), any::<i32>()),
-        (index_type, file_name) in ("[A-Z_]{0,20}", file_names()),
+        (index_type, file_name) in ("[A-Z_]{0,12}", file_names()),
         (file_size, row_count) in any::<(i64, i64)>(),
         deletion_vectors in of(vec(deletion_vector_meta(), 0..3)),
         (external_path, global_index) in (of(".{0,20}"), of(global_index())),
     ) -> IndexManifestEntry {
+        let index_type = if deletion_vectors.is_some() { DELETION_VECTORS.to_owned() } else { index_type };
         IndexManifestEntry {
             kind, partition, bucket, index_type, file_name, file_size, row_count, deletion_vectors, external_path,
             global_index,

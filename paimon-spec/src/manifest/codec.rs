@@ -2,11 +2,11 @@
 
 use super::avro::{ContainerWriter, Encoder, Field, Shape, Slot};
 use super::record::{
-    self, Row, STATS, decode_records, encode_optional_blob, encode_optional_long, encode_optional_string, encode_stats,
-    encode_strings,
+    self, Bounds, Row, STATS, decode_records, encode_optional_blob, encode_optional_long, encode_optional_string,
+    encode_stats, encode_strings,
 };
-use super::{EntryHead, ManifestEntry};
-use crate::{BinaryRow, DataFileMeta, FileSource, Result};
+use super::{EntryHead, FileKind, ManifestEntry, ManifestFileMeta};
+use crate::{BinaryRow, DataFileMeta, Error, FileSource, Result, limits};
 
 /// `_VERSION` of entries, for good.
 const VERSION: i64 = 2;
@@ -79,18 +79,33 @@ pub(super) mod slot {
 /// The schema that is written: Java's, names included.
 const SCHEMA: &str = include_str!("schema/manifest.avsc");
 
-/// Decodes a manifest. `keep` sees each entry's head first; only kept ones are built and passed to `visit`.
+/// How many entries a manifest has, as the manifest list says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryCounts {
+    /// Entries that add a file.
+    pub added: i64,
+    /// Entries that remove a file.
+    pub deleted: i64,
+}
+
+impl From<&ManifestFileMeta> for EntryCounts {
+    fn from(meta: &ManifestFileMeta) -> Self {
+        Self { added: meta.num_added_files, deleted: meta.num_deleted_files }
+    }
+}
+
+/// Decodes a manifest. `keep` sees each entry's head first; only kept ones are built and passed to `visit`. With
+/// `counts`, decoding ends as soon as there are more entries.
 ///
 /// The rows of an entry share the memory of its block, unless that is large. A manifest grows to 1 GiB at
-/// most and its blocks to 256 MiB, so that damaged or hostile bytes cannot exhaust the memory; whoever knows how many
-/// entries there should be can end by an error of `visit`.
+/// most and its blocks to 256 MiB, so that damaged or hostile bytes cannot exhaust the memory.
 ///
 /// ```
 /// use paimon_spec::{FileKind, decode_manifest, encode_manifest};
 ///
 /// let manifest = encode_manifest(&[], "zstd")?;
 /// let mut added = Vec::new();
-/// decode_manifest(&manifest, &mut |head| head.kind == FileKind::Add, &mut |entry| {
+/// decode_manifest(&manifest, None, &mut |head| head.kind == FileKind::Add, &mut |entry| {
 ///     added.push(entry);
 ///     Ok(())
 /// })?;
@@ -99,15 +114,23 @@ const SCHEMA: &str = include_str!("schema/manifest.avsc");
 /// ```
 ///
 /// # Errors
-/// `CorruptData` when the bytes are not a manifest; `Unsupported` for an unknown `_VERSION` or codec; those of `visit`.
+/// `CorruptData` when the bytes are not a manifest, or have other `counts`; `Unsupported` for an unknown `_VERSION` or codec; those of `visit`.
 pub fn decode_manifest(
     avro: &[u8],
+    counts: Option<EntryCounts>,
     keep: &mut dyn FnMut(&EntryHead<'_>) -> bool,
     visit: &mut dyn FnMut(ManifestEntry) -> Result<()>,
 ) -> Result<()> {
+    let records = counts.map_or(u64::MAX, |counts| counts.added.saturating_add(counts.deleted).max(0) as u64);
+    let bounds = Bounds { bytes: limits::MANIFEST_BYTES, records };
     let mut partition = BinaryRow::empty();
-    decode_records(avro, FIELDS, VERSION, &mut |row| {
+    let mut found = EntryCounts { added: 0, deleted: 0 };
+    decode_records(avro, FIELDS, VERSION, bounds, &mut |row| {
         let head = EntryHead::new(&row)?;
+        match head.kind {
+            FileKind::Add => found.added += 1,
+            FileKind::Delete => found.deleted += 1,
+        }
         if !keep(&head) {
             return Ok(());
         }
@@ -118,7 +141,14 @@ pub fn decode_manifest(
         let (kind, bucket, total_buckets) = (head.kind, head.bucket, head.total_buckets);
         let file = decode_file(&row)?;
         visit(ManifestEntry { kind, partition: partition.clone(), bucket, total_buckets, file })
-    })
+    })?;
+    match counts {
+        Some(counts) if counts != found => Err(Error::corrupt(format!(
+            "expected {} added and {} deleted files in a manifest, found {} and {}",
+            counts.added, counts.deleted, found.added, found.deleted
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn decode_file(row: &Row<'_>) -> Result<DataFileMeta> {

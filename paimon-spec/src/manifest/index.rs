@@ -4,9 +4,11 @@ use bytes::Bytes;
 
 use super::FileKind;
 use super::avro::{ContainerWriter, Encoder, Field, Record, Shape};
-use super::record::{self, Row, decode_records, encode_optional_blob, encode_optional_long, encode_optional_string};
+use super::record::{
+    self, Bounds, Row, decode_records, encode_optional_blob, encode_optional_long, encode_optional_string,
+};
 use crate::paths::check_file_name;
-use crate::{BinaryRow, Result};
+use crate::{BinaryRow, Error, Result};
 
 /// `_VERSION` of entries, for good.
 const VERSION: i64 = 1;
@@ -106,10 +108,10 @@ const SCHEMA: &str = include_str!("schema/index_manifest.avsc");
 /// Decodes an index manifest.
 ///
 /// # Errors
-/// `CorruptData` when the bytes are not an index manifest; `Unsupported` for an unknown `_VERSION` or codec.
+/// `CorruptData` when the bytes are not an index manifest, or exceed a [limit](crate::limits); `Unsupported` for an unknown `_VERSION` or codec.
 pub fn decode_index_manifest(avro: &[u8]) -> Result<Vec<IndexManifestEntry>> {
     let mut entries = Vec::new();
-    decode_records(avro, FIELDS, VERSION, &mut |row| {
+    decode_records(avro, FIELDS, VERSION, Bounds::LIST, &mut |row| {
         entries.push(decode(&row)?);
         Ok(())
     })?;
@@ -130,6 +132,14 @@ fn decode(row: &Row<'_>) -> Result<IndexManifestEntry> {
         global_index: row.record.is_present(10).then(|| decode_global_index(row)).transpose()?,
     };
     check_file_name("_FILE_NAME", &entry.file_name)?;
+    // Deletion vectors that nobody finds would bring rows back to life.
+    if entry.deletion_vectors.is_some() != (entry.index_type == DELETION_VECTORS) {
+        return Err(Error::corrupt(format!(
+            "expected the places of deletion vectors in an index of type {DELETION_VECTORS} and in no other, found one \
+             of type {}",
+            entry.index_type
+        )));
+    }
     Ok(entry)
 }
 

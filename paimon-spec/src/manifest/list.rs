@@ -2,7 +2,7 @@
 
 use super::avro::{ContainerWriter, Encoder, Field, Shape};
 use super::record::{
-    self, Row, STATS, decode_records, encode_optional_int, encode_optional_long, encode_stats, encode_strings,
+    self, Bounds, Row, STATS, decode_records, encode_optional_int, encode_optional_long, encode_stats, encode_strings,
 };
 use crate::paths::check_file_name;
 use crate::{Result, SimpleStats};
@@ -68,10 +68,10 @@ const SCHEMA: &str = include_str!("schema/manifest_list.avsc");
 /// Decodes a manifest list.
 ///
 /// # Errors
-/// `CorruptData` when the bytes are not a manifest list; `Unsupported` for an unknown `_VERSION` or codec.
+/// `CorruptData` when the bytes are not a manifest list, or exceed a [limit](crate::limits); `Unsupported` for an unknown `_VERSION` or codec.
 pub fn decode_manifest_list(avro: &[u8]) -> Result<Vec<ManifestFileMeta>> {
     let mut manifests = Vec::new();
-    decode_records(avro, FIELDS, VERSION, &mut |row| {
+    decode_records(avro, FIELDS, VERSION, Bounds::LIST, &mut |row| {
         manifests.push(decode(&row)?);
         Ok(())
     })?;

@@ -14,9 +14,9 @@ mod merge;
 mod record;
 #[cfg(test)]
 mod tests;
-mod walk;
 
-pub use codec::{decode_manifest, encode_manifest};
+pub use avro::{AvroBlock, AvroBlocks, AvroCompressor};
+pub use codec::{EntryCounts, decode_manifest, encode_manifest};
 pub use entry::{FileKind, ManifestEntry};
 pub use head::EntryHead;
 pub use index::{
@@ -25,4 +25,3 @@ pub use index::{
 };
 pub use list::{ManifestFileMeta, decode_manifest_list, encode_manifest_list};
 pub use merge::{FileIdentifier, merge_entries};
-pub use walk::count_avro_records;

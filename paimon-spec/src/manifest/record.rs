@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::avro::{Container, Encoder, Field, Program, Record, Records, Shape, Slot};
-use crate::{BinaryRow, Error, Result, SimpleStats};
+use crate::{BinaryRow, Error, Result, SimpleStats, limits};
 
 /// Fields of statistics: three slots.
 pub(super) const STATS: Shape = Shape::Record(&[
@@ -26,16 +26,34 @@ pub(super) struct Row<'a> {
     pub(super) block: &'a Bytes,
 }
 
+/// What a file may decode to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) bytes: u64,
+    pub(super) records: u64,
+}
+
+impl Bounds {
+    /// Of a file whose records are kept.
+    pub(super) const LIST: Self = Self { bytes: limits::MANIFEST_LIST_BYTES, records: limits::MANIFEST_LIST_ENTRIES };
+}
+
 /// Calls `visit` with every record of a manifest, manifest list or index manifest.
 pub(super) fn decode_records(
     avro: &[u8],
     fields: &'static [Field],
     version: i64,
+    bounds: Bounds,
     visit: &mut dyn FnMut(Row<'_>) -> Result<()>,
 ) -> Result<()> {
-    let mut container = Container::open(avro)?;
+    let mut container = Container::open(avro)?.with_budget(bounds.bytes);
     let program = Program::compile(container.schema(), fields)?;
+    let mut total = 0_u64;
     while let Some((count, block)) = container.next_block()? {
+        total = total.saturating_add(count);
+        if total > bounds.records {
+            return Err(Error::corrupt(format!("expected at most {} entries, found {total}", bounds.records)));
+        }
         let mut records = Records::new(&block, count);
         let mut record = Record::new(&block);
         while records.next(&program, &mut record)? {

@@ -2,6 +2,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use rstest::rstest;
 
+use super::record::Bounds;
 use super::*;
 use crate::data_file::arbitrary::{index_entries, manifest_entries, manifest_files};
 use crate::{BinaryRow, DataType, Datum, ErrorKind, FileSource, Result, SimpleStats, TypeKind};
@@ -18,7 +19,7 @@ const PYPAIMON_HASH: &[u8] = include_bytes!("../../tests/data/pypaimon-2.1.0-ind
 
 fn decode(avro: &[u8]) -> Result<Vec<ManifestEntry>> {
     let mut entries = Vec::new();
-    decode_manifest(avro, &mut |_| true, &mut |entry| {
+    decode_manifest(avro, None, &mut |_| true, &mut |entry| {
         entries.push(entry);
         Ok(())
     })?;
@@ -174,7 +175,7 @@ fn the_head_of_an_entry_tells_what_the_entry_tells() {
             }
             false
         };
-        decode_manifest(&avro, &mut check, &mut |_| panic!("no entry is kept")).unwrap();
+        decode_manifest(&avro, None, &mut check, &mut |_| panic!("no entry is kept")).unwrap();
         assert!(wanted.next().is_none());
     }
 }
@@ -185,7 +186,7 @@ fn null_and_empty_lists_differ_in_a_head() {
     for (list, len) in [(None, 0), (Some(vec![]), 1)] {
         entries[0].file.value_stats_cols = list;
         let avro = encode_manifest(&entries, "zstd").unwrap();
-        decode_manifest(&avro, &mut |head| head.value_stats_cols.len() != len, &mut |_| panic!("other length"))
+        decode_manifest(&avro, None, &mut |head| head.value_stats_cols.len() != len, &mut |_| panic!("other length"))
             .unwrap();
     }
 }
@@ -193,7 +194,7 @@ fn null_and_empty_lists_differ_in_a_head() {
 #[test]
 fn only_kept_entries_are_built() {
     let mut names = Vec::new();
-    decode_manifest(PYPAIMON_MANIFEST, &mut |head| head.file_size == 1672, &mut |entry| {
+    decode_manifest(PYPAIMON_MANIFEST, None, &mut |head| head.file_size == 1672, &mut |entry| {
         names.push(entry.file.file_name);
         Ok(())
     })
@@ -203,7 +204,7 @@ fn only_kept_entries_are_built() {
 
 #[test]
 fn an_error_of_the_visitor_ends_decoding() {
-    let error = decode_manifest(PYPAIMON_MANIFEST, &mut |_| true, &mut |_| Err(crate::Error::invalid("enough")));
+    let error = decode_manifest(PYPAIMON_MANIFEST, None, &mut |_| true, &mut |_| Err(crate::Error::invalid("enough")));
     assert_eq!(error.unwrap_err().message(), "enough");
 }
 
@@ -220,7 +221,8 @@ fn other_versions_are_unsupported() {
     let manifest = r#",{"name":"_FILE_NAME","type":"string"}"#;
     for version in [0, 1, 3] {
         let optional_only = versioned(version, "");
-        let decode = super::record::decode_records(&optional_only, &[super::record::VERSION], 2, &mut |_| Ok(()));
+        let decode =
+            super::record::decode_records(&optional_only, &[super::record::VERSION], 2, Bounds::LIST, &mut |_| Ok(()));
         assert_eq!(decode.unwrap_err().kind(), ErrorKind::Unsupported);
     }
     let error = decode_manifest_list(&versioned(2, manifest)).unwrap_err();
@@ -235,7 +237,8 @@ fn manifests_carry_their_permanent_versions() {
         (encode_manifest_list(&decode_manifest_list(JAVA_MANIFEST_LIST).unwrap(), "none").unwrap(), 2),
         (encode_index_manifest(&decode_index_manifest(PYPAIMON_HASH).unwrap(), "none").unwrap(), 1),
     ] {
-        super::record::decode_records(&avro, &[super::record::VERSION], version, &mut |_| Ok(())).unwrap();
+        super::record::decode_records(&avro, &[super::record::VERSION], version, Bounds::LIST, &mut |_| Ok(()))
+            .unwrap();
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn parse_bytes(text: &str) -> Option<u64> {
 
 /// Milliseconds of `1 h`, `10 ms`, `1d` or `500`, rounded down (Java `TimeUtils.parseDuration`). `None` when the text
 /// is not of that form or does not fit.
-pub(super) fn parse_duration_millis(text: &str) -> Option<u64> {
+pub fn parse_duration_millis(text: &str) -> Option<u64> {
     let (number, unit) = split_number(text)?;
     let millis = match unit.as_str() {
         "d" | "day" | "days" => number.checked_mul(86_400_000)?,

@@ -6,10 +6,15 @@ use serde_json::{Map, Value};
 
 use super::{SYSTEM_FIELD_ID_START, Schema, TableSchema, visit_fields};
 use crate::data_type::{fields_from_value, fields_to_value};
+use crate::names::check_names;
+use crate::unique_keys::UniqueKeys;
 use crate::{Error, FieldId, Result};
 
 /// The version of the layout that is written now.
 const VERSION: i64 = 3;
+
+/// The keys that a schema may lack.
+const KEYS: [&str; 6] = ["version", "highestFieldId", "partitionKeys", "primaryKeys", "options", "timeMillis"];
 
 impl TableSchema {
     /// Decodes `schema-<id>` of any version; unknown keys are ignored.
@@ -19,8 +24,12 @@ impl TableSchema {
     /// # Errors
     /// `CorruptData` when the bytes are no schema, or a schema that breaks the format's rules.
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        let object: Map<String, Value> = serde_json::from_slice(json)
+        let UniqueKeys(value) = serde_json::from_slice(json)
             .map_err(|error| Error::corrupt(format!("expected a schema as JSON, found: {error}")))?;
+        let Value::Object(object) = value else {
+            return Err(Error::corrupt("expected a schema as JSON, found no object"));
+        };
+        check_names("a schema", KEYS, object.keys().map(String::as_str))?;
         read_table_schema(&object).map_err(Error::into_corrupt)
     }
 

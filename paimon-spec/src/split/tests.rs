@@ -49,6 +49,7 @@ fn java_split(version: i32) -> DataSplit {
         files: vec![file],
         deletions: if since(3) { vec![Some(deletion)] } else { vec![] },
         raw_convertible: false,
+        rows: Vec::new(),
     }
 }
 
@@ -122,6 +123,55 @@ fn merged_rows_are_known_when_deletions_are_counted(
     assert_eq!(split.merged_row_count(), wanted);
 }
 
+#[rstest]
+#[case::whole(vec![], 1024, Some(1024))]
+#[case::whole_said(vec![None], 1024, Some(1024))]
+#[case::part(vec![Some(1000..1024)], 24, Some(24))]
+fn a_part_of_a_file_counts_its_own_rows(
+    #[case] rows: Vec<Option<Range<u64>>>,
+    #[case] count: i64,
+    #[case] merged: Option<i64>,
+) {
+    let split = DataSplit { rows: rows.clone(), deletions: Vec::new(), raw_convertible: true, ..java_split(9) };
+    assert_eq!((split.row_count(), split.merged_row_count()), (count, merged));
+    let back = DataSplit::from_bytes(&split.to_bytes().unwrap()).unwrap();
+    assert_eq!(back.rows.iter().flatten().collect::<Vec<_>>(), rows.iter().flatten().collect::<Vec<_>>());
+    // How many of them are deleted, only reading tells.
+    let deletion = DeletionFile { path: "d".into(), offset: 1, length: 24, cardinality: Some(4) };
+    let deleted = DataSplit { deletions: vec![Some(deletion)], ..split };
+    assert_eq!(deleted.merged_row_count(), if count == 1024 { Some(1020) } else { None });
+}
+
+#[test]
+fn a_split_without_parts_has_the_bytes_of_java() {
+    let java = include_bytes!("../../tests/data/java-split-v9.bin");
+    let split = DataSplit { rows: vec![None], ..DataSplit::from_bytes(java).unwrap() };
+    assert_eq!(split.to_bytes().unwrap(), java);
+}
+
+#[rstest]
+#[case::empty(vec![Some(5..5)])]
+#[case::backwards(vec![Some(Range { start: 5, end: 4 })])]
+#[case::after_the_end(vec![Some(0..1025)])]
+#[case::huge(vec![Some(0..u64::MAX)])]
+#[case::too_many(vec![None, Some(0..1)])]
+fn parts_that_cannot_be_are_refused(#[case] rows: Vec<Option<Range<u64>>>) {
+    let split = DataSplit { rows: rows.clone(), ..java_split(9) };
+    assert_eq!(split.to_bytes().unwrap_err().kind(), ErrorKind::InvalidInput);
+    let mut out = WireWriter::default();
+    out.i64(SLICED_MAGIC);
+    out.len(rows.len()).unwrap();
+    for rows in rows {
+        out.bool(rows.is_some());
+        if let Some(rows) = rows {
+            out.i64(rows.start.cast_signed());
+            out.i64(rows.end.cast_signed());
+        }
+    }
+    out.bytes.extend(java_split(9).to_bytes().unwrap());
+    assert_eq!(DataSplit::from_bytes(&out.bytes).unwrap_err().kind(), ErrorKind::CorruptData);
+}
+
 #[test]
 fn texts_are_written_in_modified_utf8() {
     let mut out = WireWriter::default();
@@ -145,6 +195,13 @@ fn splits() -> impl Strategy<Value = DataSplit> {
                 if deletions.iter().all(Option::is_none) {
                     deletions.clear();
                 }
+                // Parts of files that have rows to cut, for some splits.
+                let part =
+                    |rows: i64| (bucket % 3 == 0 && rows > 0).then(|| rows.unsigned_abs() / 2..rows.unsigned_abs());
+                let mut rows: Vec<_> = files.iter().map(|file| part(file.row_count)).collect();
+                if rows.iter().all(Option::is_none) {
+                    rows.clear();
+                }
                 DataSplit {
                     snapshot_id,
                     partition,
@@ -154,6 +211,7 @@ fn splits() -> impl Strategy<Value = DataSplit> {
                     files,
                     deletions,
                     raw_convertible,
+                    rows,
                 }
             },
         )

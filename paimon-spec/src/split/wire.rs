@@ -80,6 +80,11 @@ impl<'a> WireReader<'a> {
         }
     }
 
+    /// What has not been read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8]> {
         let found = self.rest.len();
         let (taken, rest) = self

@@ -3,14 +3,8 @@
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use zstd::zstd_safe::{self, DCtx, InBuffer, OutBuffer};
 
-use crate::{Error, Result};
+use crate::{Error, Result, limits};
 
-/// What a file may grow to in all: far above any manifest, which are split at some megabytes.
-const MAX_FILE_BYTES: usize = 1 << 30;
-/// What one block may grow to.
-const MAX_BLOCK_BYTES: usize = 1 << 28;
-/// How many times its compressed size a block may grow to, above a first mebibyte.
-const MAX_RATIO: usize = 4096;
 const ZSTD_LEVEL: i32 = 3;
 const CRC_BYTES: usize = 4;
 
@@ -88,14 +82,20 @@ pub(super) struct Decompressor {
     pub(super) budget: usize,
 }
 
+impl std::fmt::Debug for Decompressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decompressor").field("codec", &self.codec).field("budget", &self.budget).finish_non_exhaustive()
+    }
+}
+
 impl Decompressor {
     pub(super) fn new(codec: Codec) -> Self {
-        Self { codec, zstd: None, budget: MAX_FILE_BYTES }
+        Self { codec, zstd: None, budget: limits::MANIFEST_BYTES as usize }
     }
 
     pub(super) fn decompress(&mut self, block: &[u8]) -> Result<Vec<u8>> {
-        let by_ratio = block.len().saturating_mul(MAX_RATIO).saturating_add(1 << 20);
-        let limit = by_ratio.min(MAX_BLOCK_BYTES).min(self.budget);
+        let by_ratio = block.len().saturating_mul(limits::BLOCK_RATIO as usize).saturating_add(1 << 20);
+        let limit = by_ratio.min(limits::BLOCK_BYTES as usize).min(self.budget);
         let out = match self.codec {
             Codec::Null if block.len() > limit => return Err(too_large(limit)),
             Codec::Null => block.to_vec(),
@@ -204,7 +204,9 @@ fn deflate(block: &[u8]) -> Result<Vec<u8>> {
 
 #[cold]
 fn too_large(limit: usize) -> Error {
-    Error::corrupt(format!("expected an Avro block of at most {limit} bytes when decompressed, found more"))
+    Error::corrupt(format!(
+        "expected an Avro block of at most {limit} bytes when decompressed (limits BLOCK_BYTES, BLOCK_RATIO), found more"
+    ))
 }
 
 #[cold]

@@ -48,10 +48,17 @@ impl<'a> Container<'a> {
         Ok(Self { schema, decompressor: Decompressor::new(codec), sync, rest })
     }
 
-    /// Without a bound on all blocks together, for files that are larger than any manifest; each block keeps its own.
-    pub(in crate::manifest) fn of_any_length(mut self) -> Self {
-        self.decompressor.budget = usize::MAX;
+    /// With another bound on what all blocks together decompress to; each block keeps its own.
+    pub(in crate::manifest) fn with_budget(mut self, bytes: u64) -> Self {
+        self.decompressor.budget = usize::try_from(bytes).unwrap_or(usize::MAX);
         self
+    }
+
+    /// How to decompress blocks, the sync marker, and how many bytes follow the header.
+    pub(super) fn into_parts(self) -> (Decompressor, [u8; SYNC_BYTES], usize) {
+        let mut sync = [0; SYNC_BYTES];
+        sync.copy_from_slice(self.sync);
+        (self.decompressor, sync, self.rest.remaining())
     }
 
     pub(in crate::manifest) fn schema(&self) -> &'a [u8] {

@@ -5,6 +5,8 @@
 //! building any. Whoever reads the [`Record`] decodes what it needs.
 
 mod block;
+mod blocks;
+mod compress;
 mod container;
 mod cursor;
 mod program;
@@ -13,6 +15,8 @@ mod schema;
 mod tests;
 mod write;
 
+pub use blocks::{AvroBlock, AvroBlocks};
+pub use compress::AvroCompressor;
 pub(super) use container::Container;
 pub(super) use program::{Field, Program, Record, Records, Shape, Slot};
 pub(super) use write::{ContainerWriter, Encoder};

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::cursor::Cursor;
 use super::schema::{self, Schema};
+use crate::names::check_names;
 use crate::{Error, Result};
 
 /// Number of a value in a [`Record`]; see [`Field`].
@@ -423,6 +424,11 @@ impl Compiler {
         {
             return Err(Error::corrupt(format!("expected a field {} in the Avro schema, found none", missing.name)));
         }
+        check_names(
+            "an Avro schema",
+            wanted.iter().map(|want| want.name),
+            fields.iter().map(|(name, _)| name.as_str()),
+        )?;
         let mut steps = Vec::new();
         for (name, schema) in fields {
             let mut slot = first_slot;

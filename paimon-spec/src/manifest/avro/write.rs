@@ -14,6 +14,19 @@ pub(in crate::manifest) struct Encoder {
 }
 
 impl Encoder {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Bytes as they are.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
     /// An `int` or `long`.
     pub(in crate::manifest) fn long(&mut self, value: i64) {
         let mut rest = (value << 1 ^ value >> 63) as u64;
