@@ -1,4 +1,4 @@
-//! What every table of a process shares: time, identifiers, the metadata cache and the in-memory stores.
+//! What every table of a process shares: time, identifiers, the environment, the metadata cache, stores and connections.
 
 use std::{
     collections::BTreeMap,
@@ -9,6 +9,8 @@ use std::{
 use object_store::memory::InMemory;
 
 use crate::MetadataCache;
+#[cfg(feature = "s3")]
+use crate::storage::s3::{S3Settings, S3Store};
 
 /// Time, identifiers and chance: nothing in these crates takes them from anywhere else, so that a test can replay a run.
 #[async_trait::async_trait]
@@ -26,7 +28,7 @@ pub trait Clock: Send + Sync + fmt::Debug {
     fn random(&self) -> f64;
 }
 
-/// What every table of a process shares. Cheap to clone; clones share the cache and the in-memory stores.
+/// What every table of a process shares. Cheap to clone; clones share the cache, the in-memory stores and connections.
 #[derive(Debug, Clone)]
 pub struct IoContext {
     /// Time, identifiers and chance.
@@ -35,19 +37,84 @@ pub struct IoContext {
     pub cache: MetadataCache,
     /// Whether a write to local files returns only when file and folder are on the disk.
     pub fsync: bool,
+    /// The variables that say how to reach a storage when options do not: `AWS_*`, and `HOME`, where Amazon's tools keep
+    /// their files. Empty unless somebody puts them here.
+    pub environment: Arc<BTreeMap<String, String>>,
     memory: MemoryStores,
+    #[cfg(feature = "s3")]
+    s3: S3Clients,
 }
 
+/// Clients of buckets that are kept, the last ones used: a process reads a few warehouses, but keys may change hourly.
+#[cfg(feature = "s3")]
+const S3_CLIENTS: usize = 32;
+
 impl IoContext {
-    /// A context without `fsync` and with no in-memory store yet.
+    /// A context without `fsync`, with an empty environment, and with no in-memory store yet.
     pub fn new(clock: Arc<dyn Clock>, cache: MetadataCache) -> Self {
-        Self { clock, cache, fsync: false, memory: MemoryStores::default() }
+        Self {
+            clock,
+            cache,
+            fsync: false,
+            environment: Arc::default(),
+            memory: MemoryStores::default(),
+            #[cfg(feature = "s3")]
+            s3: S3Clients::default(),
+        }
     }
 
     /// The store behind `memory://<name>`, made at its first use.
     pub(crate) fn memory_store(&self, name: &str) -> Arc<InMemory> {
         let mut stores = self.memory.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(stores.entry(name.to_owned()).or_default())
+    }
+}
+
+#[cfg(feature = "s3")]
+impl IoContext {
+    /// The store of a bucket, made at the first use of these settings; `folder` is the one that is opened.
+    ///
+    /// # Errors
+    /// As [`S3Settings::resolve`] and [`S3Store::connect`].
+    pub(crate) fn s3_store(
+        &self,
+        bucket: &str,
+        folder: &str,
+        options: &BTreeMap<String, String>,
+    ) -> paimon_spec::Result<S3Store> {
+        let settings = S3Settings::resolve(bucket, options, &self.environment)?;
+        let mut clients = self.s3.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = clients.iter().position(|client| client.bucket == bucket && client.settings == settings);
+        let client = match found {
+            Some(index) => clients.remove(index),
+            None => {
+                let store = S3Store::connect(bucket, folder, &settings, Arc::clone(&self.clock))?;
+                S3Client { bucket: bucket.to_owned(), settings, store }
+            }
+        };
+        let store = client.store.clone();
+        clients.truncate(S3_CLIENTS - 1);
+        clients.insert(0, client);
+        Ok(store)
+    }
+}
+
+/// The last one used is the first.
+#[cfg(feature = "s3")]
+#[derive(Clone, Default)]
+struct S3Clients(Arc<Mutex<Vec<S3Client>>>);
+
+#[cfg(feature = "s3")]
+struct S3Client {
+    bucket: String,
+    settings: S3Settings,
+    store: S3Store,
+}
+
+#[cfg(feature = "s3")]
+impl fmt::Debug for S3Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("S3Clients")
     }
 }
 

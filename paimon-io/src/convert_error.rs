@@ -50,6 +50,10 @@ pub(crate) fn file_error(url: &str) -> impl FnOnce(io::Error) -> Error {
 }
 
 fn generic(source: &(dyn StdError + Send + Sync + 'static)) -> Error {
+    #[cfg(feature = "s3")]
+    if let Some(failure) = crate::storage::s3::S3Failure::among_causes(source) {
+        return failure.to_error();
+    }
     let Some(local) = source.downcast_ref::<LocalError>() else {
         return Error::new(ErrorKind::Storage, "the storage failed").retryable();
     };

@@ -1,12 +1,12 @@
 //! Storage and file formats of one Apache Paimon table: bytes in, bytes out, typed.
 //!
-//! * [`Storage`] is one folder of a store: local files or memory, or any [`object_store::ObjectStore`]. Its
+//! * [`Storage`] is one folder of a store: local files, S3 or memory, or any [`object_store::ObjectStore`]. Its
 //!   [`Storage::put_new`] creates a file for exactly one of any number of writers: all safety of commits rests on it.
 //! * [`TableStore`] is the handle on one table: its schemas, snapshots, tags, manifests, deletion vectors and data files
 //!   as values, cached in a [`MetadataCache`], and checked before they are believed.
 //! * [`FileRead`] and [`FileTarget`] say what to read of a data file and what to write to one; Arrow record batches
 //!   come and go.
-//! * [`IoContext`] brings in what would otherwise be global: the clock, the cache, the stores in memory.
+//! * [`IoContext`] brings in what would otherwise be global: clock, environment, cache, stores in memory, connections.
 //!
 //! ```
 //! use std::{collections::BTreeMap, sync::Arc};
@@ -38,7 +38,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `storage` | [`Storage`]: URLs and names, local files, writing piece by piece |
+//! | `storage` | [`Storage`]: URLs and names, local files, S3, writing piece by piece |
 //! | `table_store` | [`TableStore`]: latest snapshot, tags, metadata files, data files |
 //! | `commit` | [`SnapshotCommit`]: how a snapshot is published |
 //! | `cache` | [`MetadataCache`]: what may be kept, and under which key |
@@ -62,6 +62,8 @@ mod table_store;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 
+#[cfg(feature = "s3")]
+pub use self::storage::s3::{Credentials, Origin, S3Settings};
 pub use self::{
     arrow::{
         evolve::evolve_array,
@@ -75,5 +77,5 @@ pub use self::{
     context::{Clock, IoContext},
     format::{BatchStream, FileRead, FileTarget, FileWriter, WrittenFile},
     storage::{Listed, PutOutcome, Storage, StorageWriter},
-    table_store::TableStore,
+    table_store::{TableStore, index_file_name},
 };

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{
-    CopyMode, CopyOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutPayload, path::Path,
+    CopyMode, CopyOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
+    path::Path,
 };
 use paimon_spec::{Error, ErrorKind, Result};
 
@@ -17,6 +18,9 @@ use crate::{
 
 pub(crate) mod local;
 pub(crate) mod location;
+pub(crate) mod ranges;
+#[cfg(feature = "s3")]
+pub(crate) mod s3;
 mod writer;
 
 #[cfg(test)]
@@ -26,6 +30,9 @@ pub use self::writer::StorageWriter;
 
 /// An object store knows no folders, so an empty one is kept by this object in it. Listings leave it out.
 const FOLDER_MARKER: &str = ".folder";
+
+/// Files of a folder that are copied at one time, where a folder cannot be renamed.
+const COPIES_IN_FLIGHT: usize = 16;
 
 /// What an exclusive creation came to. Losing the race is a value, not an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,11 +81,13 @@ struct Shared {
 }
 
 impl Storage {
-    /// Opens the folder at `url`, which need not exist: `/path`, `relative/path`, `file:/path`, `file:///path`, or
-    /// `memory://name/path` (shared by all who hold a clone of `context`). URLs are literal: `%20` is three characters.
+    /// Opens the folder at `url`, which need not exist: `/path`, `relative/path`, `file:/path`, `file:///path`,
+    /// `s3://bucket/path` (also `s3a://`, `s3n://`; see [`crate::S3Settings`] for the options), or `memory://name/path`
+    /// (shared by all who hold a clone of `context`). URLs are literal: `%20` is three characters. Nothing is sent yet.
     ///
     /// # Errors
-    /// `Unsupported` naming the scheme when it is another one, `InvalidInput` when `url` is no path and no URL.
+    /// `Unsupported` naming the scheme when it is another one, `InvalidInput` when `url` is no path and no URL, or the
+    /// options of its storage are wrong.
     pub fn open(url: &str, options: &BTreeMap<String, String>, context: &IoContext) -> Result<Self> {
         let (store, local, root_url, base): (Arc<dyn ObjectStore>, _, _, _) = match Location::parse(url)? {
             Location::Local(root) => {
@@ -87,6 +96,16 @@ impl Storage {
                 (Arc::new(store.clone()), Some(store), root_url, String::new())
             }
             Location::Memory { name, path } => (context.memory_store(&name), None, format!("memory://{name}"), path),
+            #[cfg(feature = "s3")]
+            Location::S3 { bucket, path } => {
+                let store = context.s3_store(&bucket, &path, options)?;
+                (Arc::new(store), None, format!("s3://{bucket}"), path)
+            }
+            #[cfg(not(feature = "s3"))]
+            Location::S3 { bucket, .. } => {
+                return Err(Error::unsupported("scheme 's3' is not in this build: it was made without feature 's3'")
+                    .with_context("bucket", bucket));
+            }
         };
         let shared = Shared { store, local, root_url, options: options.clone(), context: context.clone() };
         Ok(Self { shared: Arc::new(shared), base })
@@ -157,6 +176,21 @@ impl Storage {
         absent_as_none(self.read(path).await)
     }
 
+    /// The bytes of a file that has no more than `most`; `None` when it is absent. A larger one is not read.
+    ///
+    /// # Errors
+    /// `CorruptData` when it has more.
+    pub(crate) async fn read_at_most(&self, path: &str, most: u64) -> Result<Option<Bytes>> {
+        let location = self.path(path)?;
+        let found = self.shared.store.get_opts(&location, GetOptions::default()).await;
+        let Some(found) = absent_as_none(found.map_err(storage_error(&self.url(path))))? else { return Ok(None) };
+        if found.meta.size > most {
+            let message = format!("expected a file of at most {most} bytes, found {}", found.meta.size);
+            return Err(Error::corrupt(message).with_context("file", self.url(path)));
+        }
+        found.bytes().await.map(Some).map_err(storage_error(&self.url(path)))
+    }
+
     /// Parts of a file, in the order asked for. Near parts are fetched together.
     ///
     /// # Errors
@@ -220,6 +254,11 @@ impl Storage {
     /// As the storage gives them.
     pub async fn exists(&self, path: &str) -> Result<bool> {
         Ok(self.size(path).await?.is_some())
+    }
+
+    /// Whether the files are on this machine. Elsewhere each request takes its time, whatever it asks for.
+    pub fn is_local(&self) -> bool {
+        self.shared.local.is_some()
     }
 
     /// Whether there is a folder, which may be empty.
@@ -354,21 +393,26 @@ impl Storage {
                 .with_context("file", self.url(to)));
         }
         let store = &self.shared.store;
-        let found: Vec<Path> = store
-            .list(Some(&source))
-            .map_ok(|meta| meta.location)
-            .try_collect()
-            .await
-            .map_err(storage_error(&self.url(from)))?;
+        let found: Vec<ObjectMeta> =
+            store.list(Some(&source)).try_collect().await.map_err(storage_error(&self.url(from)))?;
         if found.is_empty() {
             return Err(Error::not_found("cannot rename: folder not found").with_context("file", self.url(from)));
         }
-        for file in &found {
-            let rest = file.prefix_match(&source).into_iter().flatten();
+        let copies = found.iter().map(|meta| {
+            let rest = meta.location.prefix_match(&source).into_iter().flatten();
             let copy = rest.fold(target.clone(), Path::join);
-            let options = CopyOptions::new().with_mode(CopyMode::Create);
-            store.copy_opts(file, &copy, options).await.map_err(storage_error(&self.url(from)))?;
-        }
+            async move {
+                let options = CopyOptions::new().with_mode(CopyMode::Create);
+                match store.copy_opts(&meta.location, &copy, options).await {
+                    // An empty file and the marker of a folder are listed as both.
+                    Err(object_store::Error::NotFound { .. }) if meta.size == 0 => Ok(()),
+                    copied => copied,
+                }
+            }
+        });
+        let copies: Vec<_> = copies.collect();
+        let copied = stream::iter(copies).buffer_unordered(COPIES_IN_FLIGHT).try_collect::<()>().await;
+        copied.map_err(storage_error(&self.url(from)))?;
         self.delete_dir(from).await
     }
 

@@ -6,13 +6,16 @@ use bytes::Bytes;
 use paimon_spec::{
     DataField, DeletionFile, DeletionVector, EntryHead, Error, ErrorKind, IndexManifestEntry, ManifestEntry,
     ManifestFileMeta, Result, Snapshot, TableOptions, TablePaths, TableSchema, decode_index_manifest, decode_manifest,
-    decode_manifest_list,
+    decode_manifest_list, limits,
 };
 
 use self::data_files::ExternalRoot;
+pub use self::file_index::index_file_name;
 use crate::{IoContext, Listed, PutOutcome, SnapshotCommit, Storage, storage::location::check_file_name};
 
+mod branches;
 mod data_files;
+mod file_index;
 mod latest;
 mod tags;
 
@@ -78,8 +81,11 @@ impl TableStore {
             return Err(Error::not_found("there is no table: no schema found")
                 .with_context("file", storage.url(&paths.schema_dir())));
         };
-        let schema = read_schema(&storage, &paths.schema(id), id).await?;
-        Self::new(storage, Arc::new(schema), branch, committer, context)
+        let schema = Arc::new(read_schema(&storage, &paths.schema(id), id).await?);
+        let table = Self::new(storage, Arc::clone(&schema), branch, committer, context)?;
+        // Most data files are of this schema: it is not read again for them.
+        table.cached_schema(id, async { Ok(TableSchema::clone(&schema)) }).await?;
+        Ok(table)
     }
 
     /// The same table, seen through another schema: an older one, or one with other options. The folders outside the
@@ -123,10 +129,10 @@ impl TableStore {
     pub async fn identity(&self) -> Result<String> {
         // Branches come and go; the main branch is the table.
         let main = TablePaths::new(None, None);
-        let first = match self.storage.read_if_exists(&main.schema(0)).await? {
+        let first = match self.storage.read_at_most(&main.schema(0), limits::JSON_FILE_BYTES).await? {
             Some(bytes) => Some(bytes),
             None => match numbered(&self.storage.list(&main.schema_dir()).await?, "schema-").first() {
-                Some(id) => self.storage.read_if_exists(&main.schema(*id)).await?,
+                Some(id) => self.storage.read_at_most(&main.schema(*id), limits::JSON_FILE_BYTES).await?,
                 None => None,
             },
         };
@@ -141,9 +147,16 @@ impl TableStore {
     /// # Errors
     /// `NotFound` when it is missing, `CorruptData` when its file is not a schema, or another one's.
     pub async fn schema_at(&self, id: i64) -> Result<Arc<TableSchema>> {
-        let path = self.paths.schema(id);
-        let key = format!("{}?handle={}", self.storage.url(&path), self.scope);
-        self.context.cache.get_or_load(key, schema_bytes, read_schema(&self.storage, &path, id)).await
+        self.cached_schema(id, read_schema(&self.storage, &self.paths.schema(id), id)).await
+    }
+
+    async fn cached_schema(
+        &self,
+        id: i64,
+        load: impl Future<Output = Result<TableSchema>>,
+    ) -> Result<Arc<TableSchema>> {
+        let key = format!("{}?handle={}", self.storage.url(&self.paths.schema(id)), self.scope);
+        self.context.cache.get_or_load(key, schema_bytes, load).await
     }
 
     /// The newest schema; `None` when there is none.
@@ -151,10 +164,18 @@ impl TableStore {
     /// # Errors
     /// As [`Self::schema_at`].
     pub async fn latest_schema(&self) -> Result<Option<Arc<TableSchema>>> {
-        match numbered(&self.storage.list(&self.paths.schema_dir()).await?, "schema-").last() {
+        match self.schema_ids().await?.last() {
             Some(id) => self.schema_at(*id).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The numbers of all schemas, ascending.
+    ///
+    /// # Errors
+    /// As the storage gives them.
+    pub async fn schema_ids(&self) -> Result<Vec<i64>> {
+        Ok(numbered(&self.storage.list(&self.paths.schema_dir()).await?, "schema-"))
     }
 
     /// Creates `schema-<id>` unless there is one.
@@ -181,7 +202,9 @@ impl TableStore {
         check_file_name("manifest list", name)?;
         let path = self.paths.manifest(name);
         let load = async {
-            let bytes = read_named(&self.storage, "manifest list", &path, size, "a snapshot").await?;
+            let bytes =
+                read_named(&self.storage, "manifest list", &path, (size, limits::MANIFEST_LIST_BYTES), "a snapshot")
+                    .await?;
             decode_manifest_list(&bytes).map_err(|error| error.with_context("file", self.storage.url(&path)))
         };
         let weigh = |list: &Vec<ManifestFileMeta>| list.iter().map(manifest_meta_bytes).sum();
@@ -191,8 +214,8 @@ impl TableStore {
     /// Decodes a manifest: `keep` sees the head of each entry, `visit` gets those that it keeps (see [`decode_manifest`]).
     ///
     /// # Errors
-    /// `NotFound` when it is missing, `CorruptData` when it has another size than `meta` states or is no manifest, and
-    /// those of `visit`.
+    /// `NotFound` when it is missing, `CorruptData` when it has another size or other counts of entries than `meta` states
+    /// or is no manifest, and those of `visit`.
     pub async fn read_manifest(
         &self,
         meta: &ManifestFileMeta,
@@ -202,7 +225,7 @@ impl TableStore {
         check_file_name("manifest", &meta.file_name)?;
         let path = self.paths.manifest(&meta.file_name);
         let size = Some(meta.file_size);
-        let load = read_named(&self.storage, "manifest", &path, size, "a manifest list");
+        let load = read_named(&self.storage, "manifest", &path, (size, limits::MANIFEST_BYTES), "a manifest list");
         // The bytes, not the entries: they are a tenth of the size, and decoding under a filter is quick.
         let small = u64::try_from(meta.file_size)
             .is_ok_and(|size| size <= self.context.cache.capacity_bytes() / LARGEST_CACHED_PART);
@@ -211,7 +234,8 @@ impl TableStore {
         } else {
             load.await?
         };
-        decode_manifest(&bytes, keep, visit).map_err(|error| error.with_context("file", self.storage.url(&path)))
+        decode_manifest(&bytes, Some(meta.into()), keep, visit)
+            .map_err(|error| error.with_context("file", self.storage.url(&path)))
     }
 
     /// The index manifest `name`.
@@ -222,7 +246,9 @@ impl TableStore {
         check_file_name("index manifest", name)?;
         let path = self.paths.manifest(name);
         let load = async {
-            let bytes = read_named(&self.storage, "index manifest", &path, None, "a snapshot").await?;
+            let bytes =
+                read_named(&self.storage, "index manifest", &path, (None, limits::MANIFEST_LIST_BYTES), "a snapshot")
+                    .await?;
             decode_index_manifest(&bytes).map_err(|error| error.with_context("file", self.storage.url(&path)))
         };
         let weigh = |entries: &Vec<IndexManifestEntry>| entries.iter().map(index_entry_bytes).sum();
@@ -303,7 +329,8 @@ impl fmt::Debug for TableStore {
 }
 
 async fn read_schema(storage: &Storage, path: &str, id: i64) -> Result<TableSchema> {
-    let json = read_named(storage, "schema", path, None, "a snapshot or a data file").await?;
+    let json =
+        read_named(storage, "schema", path, (None, limits::JSON_FILE_BYTES), "a snapshot or a data file").await?;
     let schema = TableSchema::from_json(&json).map_err(|error| error.with_context("file", storage.url(path)))?;
     if schema.id == id {
         return Ok(schema);
@@ -312,16 +339,18 @@ async fn read_schema(storage: &Storage, path: &str, id: i64) -> Result<TableSche
     Err(Error::corrupt(message).with_context("file", storage.url(path)))
 }
 
-/// Reads a file that `namer` names, whose size is `size` if stated.
+/// Reads a file that `namer` names, whose size is `size` if stated, and at most `most` bytes.
 async fn read_named(
     storage: &Storage,
     what: &'static str,
     path: &str,
-    size: Option<i64>,
+    (size, most): (Option<i64>, u64),
     namer: &'static str,
 ) -> Result<Bytes> {
-    let read = storage.read(path).await;
-    let bytes = read.map_err(|error| named_but_missing(error, what, path, namer))?;
+    let Some(bytes) = storage.read_at_most(path, most).await? else {
+        let missing = Error::not_found(format!("{what} {path} is missing, although {namer} names it"));
+        return Err(missing.with_context("file", storage.url(path)));
+    };
     match size {
         Some(stated) if i64::try_from(bytes.len()) != Ok(stated) => {
             let message = format!("{what} {path}: {namer} states {stated} bytes, found {}", bytes.len());

@@ -1,14 +1,19 @@
 //! Data files: what to read, what to write, and the choice of a format by a file's name.
 
 mod avro;
+mod batches;
+mod orc;
 mod parquet;
+mod source;
 
 use std::{fmt, sync::Arc};
 
 use ::arrow::array::RecordBatch;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use paimon_spec::{ColumnStats, DataField, DataFileMeta, DeletionVector, Error, Predicate, Result, TableSchema};
+use paimon_spec::{
+    ColumnStats, DataField, DataFileMeta, DeletionVector, Error, Predicate, Result, RowSet, TableSchema,
+};
 
 use crate::{Storage, TableStore};
 
@@ -25,6 +30,8 @@ pub struct FileRead {
     pub predicate: Option<Predicate>,
     /// Rows to leave out, by their position in the file.
     pub deletions: Option<Arc<DeletionVector>>,
+    /// Only rows at these positions in the file; `None`: all.
+    pub rows: Option<Arc<RowSet>>,
     /// Stop after this many rows; deleted rows do not count, and neither do rows that are left out.
     pub limit: Option<usize>,
     /// Rows of a batch, at most.
@@ -77,6 +84,7 @@ pub struct WrittenFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Parquet,
+    Orc,
     Avro,
 }
 
@@ -87,6 +95,7 @@ impl Format {
         let mut extensions = file_name.rsplit('.').filter(|e| !COMPRESSIONS.contains(e));
         match extensions.next() {
             Some("parquet") => Ok(Self::Parquet),
+            Some("orc") => Ok(Self::Orc),
             Some("avro") => Ok(Self::Avro),
             Some(other) if other.len() < file_name.len() => {
                 let format = other.to_ascii_uppercase();
@@ -111,6 +120,7 @@ pub(crate) async fn open(
 ) -> Result<BatchStream> {
     let opened = match Format::of(&file.file_name)? {
         Format::Parquet => parquet::open(&store.context().cache, storage, path, file, read).await,
+        Format::Orc => orc::open(store, storage, path, file, read).await,
         Format::Avro => avro::open(storage, path, file, read).await,
     };
     opened.map_err(|e| naming(e, &storage.url(path)))
@@ -123,6 +133,7 @@ pub(crate) async fn open(
 pub(crate) fn create(storage: &Storage, path: &str, target: &FileTarget) -> Result<Box<dyn FileWriter>> {
     let created = match Format::of(&target.file_name)? {
         Format::Parquet => parquet::create(storage, path, target),
+        Format::Orc => orc::create(storage, path, target),
         Format::Avro => avro::create(storage, path, target),
     };
     created.map_err(|e| naming(e, &storage.url(path)))

@@ -28,17 +28,19 @@ use rstest::rstest;
 use super::{FileRead, FileTarget, WrittenFile};
 use crate::{TableStore, arrow_schema, arrow_type, datum_at, filter_mask, testkit::create_table};
 
-static RUNTIME: LazyLock<tokio::runtime::Runtime> =
+mod damage;
+
+pub(super) static RUNTIME: LazyLock<tokio::runtime::Runtime> =
     LazyLock::new(|| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
 
-const BUCKET: &str = "bucket-0";
+pub(super) const BUCKET: &str = "bucket-0";
 
-fn table(fields: &[DataField], options: &[(&str, &str)]) -> TableStore {
+pub(super) fn table(fields: &[DataField], options: &[(&str, &str)]) -> TableStore {
     let options = options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     RUNTIME.block_on(create_table(Schema { fields: fields.to_vec(), options, ..Schema::default() }))
 }
 
-fn meta(name: &str, size: u64, rows: u64) -> DataFileMeta {
+pub(super) fn meta(name: &str, size: u64, rows: u64) -> DataFileMeta {
     DataFileMeta {
         file_name: name.to_owned(),
         file_size: size as i64,
@@ -64,7 +66,12 @@ fn meta(name: &str, size: u64, rows: u64) -> DataFileMeta {
     }
 }
 
-fn write(table: &TableStore, name: &str, fields: &[DataField], batches: &[RecordBatch]) -> Result<WrittenFile> {
+pub(super) fn write(
+    table: &TableStore,
+    name: &str,
+    fields: &[DataField],
+    batches: &[RecordBatch],
+) -> Result<WrittenFile> {
     RUNTIME.block_on(async {
         let target = FileTarget {
             bucket_path: BUCKET.to_owned(),
@@ -80,29 +87,29 @@ fn write(table: &TableStore, name: &str, fields: &[DataField], batches: &[Record
     })
 }
 
-fn all_of(fields: &[DataField]) -> FileRead {
-    FileRead { columns: fields.to_vec(), predicate: None, deletions: None, limit: None, batch_rows: 1000 }
+pub(super) fn all_of(fields: &[DataField]) -> FileRead {
+    FileRead { columns: fields.to_vec(), predicate: None, deletions: None, rows: None, limit: None, batch_rows: 1000 }
 }
 
-fn read(table: &TableStore, file: &DataFileMeta, read: &FileRead) -> Result<Vec<RecordBatch>> {
+pub(super) fn read(table: &TableStore, file: &DataFileMeta, read: &FileRead) -> Result<Vec<RecordBatch>> {
     RUNTIME.block_on(async { table.open_file(BUCKET, file, read).await?.try_collect().await })
 }
 
-fn together(fields: &[DataField], batches: &[RecordBatch]) -> RecordBatch {
+pub(super) fn together(fields: &[DataField], batches: &[RecordBatch]) -> RecordBatch {
     concat_batches(&arrow_schema(fields).unwrap(), batches).unwrap()
 }
 
-fn batch(fields: &[DataField], columns: Vec<ArrayRef>) -> RecordBatch {
+pub(super) fn batch(fields: &[DataField], columns: Vec<ArrayRef>) -> RecordBatch {
     RecordBatch::try_new(arrow_schema(fields).unwrap(), columns).unwrap()
 }
 
 // ---- random values of any type
 
 /// Chance from a seed: the same seed, the same values.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -111,7 +118,7 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
@@ -129,7 +136,7 @@ fn random_lengths(dice: &mut Dice, rows: usize) -> OffsetBuffer<i32> {
     OffsetBuffer::from_lengths((0..rows).map(|_| dice.below(4) as usize).collect::<Vec<_>>())
 }
 
-fn random_array(dice: &mut Dice, data_type: &DataType, rows: usize) -> ArrayRef {
+pub(super) fn random_array(dice: &mut Dice, data_type: &DataType, rows: usize) -> ArrayRef {
     fn primitive<T: ArrowPrimitiveType>(
         dice: &mut Dice,
         nulls: Option<NullBuffer>,
@@ -557,7 +564,7 @@ fn statistics_are_those_of_the_rows() {
 #[test]
 fn an_aborted_file_does_not_appear() {
     let fields = vec![DataField::new(0, "i", DataType::nullable(TypeKind::Int))];
-    for name in ["data.parquet", "data.avro"] {
+    for name in ["data.parquet", "data.orc", "data.avro"] {
         let table = table(&fields, &[]);
         RUNTIME.block_on(async {
             let target = FileTarget {
@@ -578,7 +585,7 @@ fn an_aborted_file_does_not_appear() {
 // ---- files that are not what they should be
 
 #[rstest]
-#[case("data.orc", "ORC")]
+#[case("data.lance", "LANCE")]
 #[case("data.csv.gz", "CSV")]
 fn other_formats_are_named(#[case] name: &str, #[case] expected: &str) {
     let fields = vec![DataField::new(0, "i", DataType::nullable(TypeKind::Int))];
@@ -591,6 +598,7 @@ fn other_formats_are_named(#[case] name: &str, #[case] expected: &str) {
 
 #[rstest]
 #[case("parquet")]
+#[case("orc")]
 #[case("avro")]
 fn a_file_with_another_row_count_than_its_metadata_is_corrupt(#[case] extension: &str) {
     let fields = vec![DataField::new(0, "i", DataType::nullable(TypeKind::Int))];
@@ -605,83 +613,6 @@ fn a_file_with_another_row_count_than_its_metadata_is_corrupt(#[case] extension:
     assert_eq!(error.kind(), ErrorKind::CorruptData, "{error}");
     let error = read(&table, &meta("absent.parquet", 100, 3), &all_of(&fields)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_damaged_file_is_an_error_or_read_but_never_a_panic(
-        extension in prop::sample::select(vec!["parquet", "avro"]), seed: u64,
-        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
-        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
-    ) {
-        let types = [
-            TypeKind::Int, TypeKind::VarChar(DataType::MAX_LENGTH), TypeKind::Decimal { precision: 30, scale: 2 },
-            TypeKind::Array(Box::new(DataType::nullable(TypeKind::BigInt))), TypeKind::Boolean,
-        ];
-        let fields: Vec<DataField> = types
-            .into_iter()
-            .enumerate()
-            .map(|(i, kind)| DataField::new(i as i32, format!("c{i}"), DataType::nullable(kind)))
-            .collect();
-        let table = table(&fields, &[("file.compression", "none")]);
-        let mut dice = Dice(seed);
-        let rows = batch(&fields, fields.iter().map(|f| random_array(&mut dice, &f.data_type, 40)).collect());
-        let name = format!("data.{extension}");
-        let written = write(&table, &name, &fields, &[rows]).unwrap();
-        let path = format!("{BUCKET}/{name}");
-        let mut bytes = RUNTIME.block_on(table.storage().read(&path)).unwrap().to_vec();
-        for (index, value) in damage {
-            let position = index.index(bytes.len());
-            bytes[position] = value;
-        }
-        if let Some(index) = cut {
-            bytes.truncate(index.index(bytes.len()));
-        }
-        let size = bytes.len() as u64;
-        RUNTIME.block_on(table.storage().put(&path, Bytes::from(bytes))).unwrap();
-        let request = FileRead {
-            predicate: Some(leaf(0, Test::Compare(CompareOp::Lt, Datum::Int(2)))),
-            deletions: Some(Arc::new(DeletionVector::from_positions([1, 30]))),
-            ..all_of(&fields)
-        };
-        for request in [all_of(&fields), request] {
-            if let Err(error) = read(&table, &meta(&name, size, written.rows), &request) {
-                prop_assert!(matches!(error.kind(), ErrorKind::CorruptData | ErrorKind::Unsupported), "{error}");
-                prop_assert!(error.to_string().contains(&name), "{error}");
-            }
-        }
-    }
-}
-
-/// One row group, one column `a` of 1, 2, 3 by pyarrow, with `write_page_checksum`.
-const CHECKED_FILE: &str = "\
-        504152311500153c153c15facad7a90d1c15061500150615061c0000000200000006010100000000000000020000000000000003000000\
-        000000001504192c35001806736368656d6115020015042502180161001606191c191c26001c1504192506001918016115001606166e16\
-        6e2608491c150015001502000000166e16062608166e1400002820706172717565742d6370702d6172726f772076657273696f6e203139\
-        2e302e31191c1c0000007400000050415231";
-
-#[test]
-fn page_checksums_are_verified() {
-    let mut bytes: Vec<u8> =
-        (0..CHECKED_FILE.len() / 2).map(|i| u8::from_str_radix(&CHECKED_FILE[2 * i..2 * i + 2], 16).unwrap()).collect();
-    let fields = vec![DataField::new(0, "a", DataType::nullable(TypeKind::BigInt))];
-    let file = meta("data.parquet", bytes.len() as u64, 3);
-    let with = |bytes: &[u8]| {
-        let table = table(&fields, &[]);
-        let bytes = Bytes::copy_from_slice(bytes);
-        RUNTIME.block_on(table.storage().put("bucket-0/data.parquet", bytes)).unwrap();
-        read(&table, &file, &all_of(&fields))
-    };
-    let found = together(&fields, &with(&bytes).unwrap());
-    assert_eq!(found.column(0).as_ref(), &Int64Array::from(vec![1, 2, 3]));
-    let first_value = 35;
-    assert_eq!(bytes[first_value], 1);
-    bytes[first_value] = 9;
-    let error = with(&bytes).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::CorruptData);
-    assert!(error.to_string().to_lowercase().contains("crc"), "{error}");
 }
 
 // ---- what other writers make of the same columns

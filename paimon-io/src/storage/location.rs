@@ -11,10 +11,13 @@ pub(crate) enum Location {
     Local(PathBuf),
     /// `memory://<name>/<path>`.
     Memory { name: String, path: String },
+    /// `s3://<bucket>/<path>`.
+    S3 { bucket: String, path: String },
 }
 
 impl Location {
-    /// Understands `/path`, `relative/path`, `file:/path`, `file:///path`, `file://localhost/path` and `memory://name/path`.
+    /// Understands `/path`, `relative/path`, `file:/path`, `file:///path`, `file://localhost/path`, `memory://name/path`
+    /// and `s3://bucket/path`, also as `s3a://` and `s3n://`.
     ///
     /// # Errors
     /// `Unsupported` for other schemes, `InvalidInput` for what is no URL at all.
@@ -43,15 +46,26 @@ impl Location {
                 }
                 local(path).map(Self::Local)
             }
-            "memory" => {
-                if path.split('/').any(|part| part == "..") {
-                    return Err(invalid("a memory URL has no `..`"));
+            "memory" => match key(path) {
+                Some(path) => Ok(Self::Memory { name: authority.to_owned(), path }),
+                None => Err(invalid("a memory URL has no `..`")),
+            },
+            "s3" | "s3a" | "s3n" => {
+                if authority.contains('@') {
+                    return Err(invalid(
+                        "an S3 URL must not hold credentials: set the options s3.access-key and s3.secret-key",
+                    ));
                 }
-                let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-                Ok(Self::Memory { name: authority.to_owned(), path: parts.join("/") })
+                if authority.is_empty() || authority.contains(|c: char| !c.is_ascii_alphanumeric() && !"._-".contains(c)) {
+                    return Err(invalid("expected a bucket after s3://"));
+                }
+                match key(path) {
+                    Some(path) => Ok(Self::S3 { bucket: authority.to_owned(), path }),
+                    None => Err(invalid("an S3 URL has no `..`")),
+                }
             }
             _ => Err(Error::unsupported(format!(
-                "scheme '{scheme}' is not built in: this build reads and writes local files (/path, file:///path) and memory://name"
+                "scheme '{scheme}' is not built in: this build reads and writes local files (/path, file:///path), s3://bucket/path and memory://name"
             ))
             .with_context("url", redact(url))),
         }
@@ -62,6 +76,9 @@ impl Location {
         let rest = match (self, other) {
             (Self::Local(root), Self::Local(path)) => path.strip_prefix(root).ok()?.to_str()?,
             (Self::Memory { name, path: root }, Self::Memory { name: other, path }) if name == other => {
+                Path::new(path).strip_prefix(root).ok()?.to_str()?
+            }
+            (Self::S3 { bucket, path: root }, Self::S3 { bucket: other, path }) if bucket == other => {
                 Path::new(path).strip_prefix(root).ok()?.to_str()?
             }
             _ => return None,
@@ -109,6 +126,15 @@ fn split_scheme(url: &str) -> Option<(&str, &str)> {
         && letters.next().is_some_and(|c| c.is_ascii_alphabetic())
         && letters.all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
     named.then_some((scheme, rest))
+}
+
+/// The path of an object store, without empty parts and `.`; `None` when it has `..`.
+fn key(path: &str) -> Option<String> {
+    if path.split('/').any(|part| part == "..") {
+        return None;
+    }
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    Some(parts.join("/"))
 }
 
 /// The absolute path, with `.` and `..` resolved by name alone.

@@ -99,7 +99,7 @@ impl TableStore {
         Ok((self.storage().clone(), path.to_owned()))
     }
 
-    fn locate(&self, bucket_path: &str, file: &DataFileMeta) -> Result<(Storage, String)> {
+    pub(super) fn locate(&self, bucket_path: &str, file: &DataFileMeta) -> Result<(Storage, String)> {
         check_file_name("data file", &file.file_name)?;
         if let Some(url) = &file.external_path {
             return self.resolve_absolute(url);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use paimon_spec::{Error, Result, Snapshot};
+use paimon_spec::{Error, Result, Snapshot, limits};
 
 use super::{TableStore, numbered};
 
@@ -80,7 +80,7 @@ impl TableStore {
     /// `CorruptData` when the file is not a snapshot, or another one's.
     pub async fn snapshot(&self, id: i64) -> Result<Option<Arc<Snapshot>>> {
         let path = self.paths().snapshot(id);
-        let Some(json) = self.storage().read_if_exists(&path).await? else { return Ok(None) };
+        let Some(json) = self.storage().read_at_most(&path, limits::JSON_FILE_BYTES).await? else { return Ok(None) };
         let snapshot =
             Snapshot::from_json(&json).map_err(|error| error.with_context("file", self.storage().url(&path)))?;
         if snapshot.id != id {
@@ -124,7 +124,7 @@ impl TableStore {
     /// The number in a hint file; `None` when there is none, or what is in it is no such number (pypaimon's writers
     /// empty the file for a moment).
     async fn hint(&self, path: &str) -> Result<Option<i64>> {
-        let Some(bytes) = self.storage().read_if_exists(path).await? else { return Ok(None) };
+        let Some(bytes) = self.storage().read_at_most(path, limits::HINT_FILE_BYTES).await? else { return Ok(None) };
         let text = std::str::from_utf8(&bytes).unwrap_or_default();
         Ok(text.trim().parse().ok().filter(|id| *id > 0))
     }

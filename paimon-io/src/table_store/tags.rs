@@ -1,7 +1,7 @@
 //! Tags: snapshots under a name.
 
 use bytes::Bytes;
-use paimon_spec::{Result, Tag, validate_name};
+use paimon_spec::{Result, Tag, limits, validate_name};
 
 use super::TableStore;
 use crate::PutOutcome;
@@ -14,7 +14,7 @@ impl TableStore {
     pub async fn tag(&self, name: &str) -> Result<Option<Tag>> {
         validate_name("tag", name)?;
         let path = self.paths().tag(name);
-        let Some(json) = self.storage().read_if_exists(&path).await? else { return Ok(None) };
+        let Some(json) = self.storage().read_at_most(&path, limits::JSON_FILE_BYTES).await? else { return Ok(None) };
         Tag::from_json(&json).map(Some).map_err(|error| error.with_context("file", self.storage().url(&path)))
     }
 
@@ -41,7 +41,16 @@ impl TableStore {
         self.storage().put_new(&self.paths().tag(name), Bytes::from(tag.to_json()?)).await
     }
 
-    /// Deletes a tag; false when there was none.
+    /// Creates a tag, or puts it in the place of the one of that name.
+    ///
+    /// # Errors
+    /// `InvalidInput` when `name` cannot be a tag's; else as [`crate::Storage::put`].
+    pub async fn replace_tag(&self, name: &str, tag: &Tag) -> Result<()> {
+        validate_name("tag", name)?;
+        self.storage().put(&self.paths().tag(name), Bytes::from(tag.to_json()?)).await
+    }
+
+    /// Deletes a tag; false when there was none. Data files that only it kept stay, until orphan files are cleaned.
     ///
     /// # Errors
     /// `InvalidInput` when `name` cannot be a tag's.

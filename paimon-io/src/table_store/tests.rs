@@ -116,8 +116,14 @@ fn manifest_meta(name: &str, file_size: i64) -> ManifestFileMeta {
     }
 }
 
-const EVERYTHING: FileRead =
-    FileRead { columns: Vec::new(), predicate: None::<Predicate>, deletions: None, limit: None, batch_rows: 1024 };
+const EVERYTHING: FileRead = FileRead {
+    columns: Vec::new(),
+    predicate: None::<Predicate>,
+    deletions: None,
+    rows: None,
+    limit: None,
+    batch_rows: 1024,
+};
 
 async fn put_snapshots(table: &TableStore, ids: &[i64]) {
     for id in ids {
@@ -394,10 +400,14 @@ async fn tags_are_created_listed_and_deleted() {
     assert_eq!(table.tags().await.unwrap(), ["a", "b"]);
     assert_eq!(table.tag("a").await.unwrap(), Some(tag.clone()));
     assert_eq!(table.tag("c").await.unwrap(), None);
+    let replaced = Tag { time_retained_millis: Some(5), ..tag.clone() };
+    table.replace_tag("a", &replaced).await.unwrap();
+    assert_eq!(table.tag("a").await.unwrap(), Some(replaced));
     assert!(table.delete_tag("a").await.unwrap());
     assert!(!table.delete_tag("a").await.unwrap());
     for name in ["", "../x", "a/b"] {
         assert_eq!(table.create_tag(name, &tag).await.unwrap_err().kind(), ErrorKind::InvalidInput, "tag {name:?}");
+        assert_eq!(table.replace_tag(name, &tag).await.unwrap_err().kind(), ErrorKind::InvalidInput, "tag {name:?}");
     }
 }
 
@@ -410,7 +420,8 @@ async fn manifests_come_back_as_written() {
     let size = table.write_manifest_file("manifest-x-0", manifest).await.unwrap();
     let again = table.write_manifest_file("manifest-x-0", vec![1]).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::AlreadyExists);
-    let list = encode_manifest_list(&[manifest_meta("manifest-x-0", size)], "zstd").unwrap();
+    let meta = ManifestFileMeta { num_added_files: 2, ..manifest_meta("manifest-x-0", size) };
+    let list = encode_manifest_list(&[meta], "zstd").unwrap();
     let list_size = table.write_manifest_file("manifest-list-x-0", list).await.unwrap();
 
     let metas = table.manifest_list("manifest-list-x-0", Some(list_size)).await.unwrap();
@@ -422,6 +433,44 @@ async fn manifests_come_back_as_written() {
     };
     table.read_manifest(&metas[0], &mut keep, &mut visit).await.unwrap();
     assert_eq!(names, ["b.parquet"]);
+}
+
+#[rstest]
+#[case::fewer_added(3, 0)]
+#[case::more_added(1, 0)]
+#[case::a_deleted_one(1, 1)]
+#[case::very_many(i64::MAX, i64::MAX)]
+#[case::less_than_none(-1, 3)]
+#[tokio::test]
+async fn a_manifest_with_other_counts_than_its_list_states_is_corrupt(#[case] added: i64, #[case] deleted: i64) {
+    let table = empty_table().await;
+    let manifest = encode_manifest(&[entry("a.parquet"), entry("b.parquet")], "zstd").unwrap();
+    let size = table.write_manifest_file("manifest-x-0", manifest).await.unwrap();
+    let meta = manifest_meta("manifest-x-0", size);
+    let meta = ManifestFileMeta { num_added_files: added, num_deleted_files: deleted, ..meta };
+    let error = read_all(&table, &meta).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CorruptData, "{error}");
+    assert!(error.context("file").is_some(), "{error}");
+}
+
+#[rstest]
+#[case("snapshot/snapshot-1")]
+#[case("snapshot/LATEST")]
+#[case("tag/tag-t")]
+#[case("schema/schema-1")]
+#[tokio::test]
+async fn a_file_of_metadata_that_is_too_large_is_not_read(#[case] path: &str) {
+    let table = empty_table().await;
+    let bytes = vec![b' '; paimon_spec::limits::JSON_FILE_BYTES as usize + 1];
+    table.storage().put(path, bytes.into()).await.unwrap();
+    let error = match path {
+        "tag/tag-t" => table.tag("t").await.map(drop),
+        "schema/schema-1" => table.schema_at(1).await.map(drop),
+        _ => table.snapshot(1).await.and(table.latest_snapshot().await).map(drop),
+    };
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CorruptData, "{error}");
+    assert!(error.context("file").is_some_and(|file| file.ends_with(path)), "{error}");
 }
 
 async fn read_all(table: &TableStore, meta: &ManifestFileMeta) -> Result<usize> {
@@ -530,6 +579,38 @@ async fn metadata_is_read_once() {
     }
     let paths: Vec<String> = counting.take_log().into_iter().map(|call| call.path).collect();
     assert_eq!(paths, ["schema/schema-0", "manifest/l", "manifest/m"]);
+}
+
+/// Latest by hint: the hint, then the snapshot and whether there is a next one. Without one, or with an old one: a listing.
+#[rstest]
+#[case::true_hint("3", 3, 2)]
+#[case::old_hint("2", 5, 4)]
+#[case::no_hint("", 3, 3)]
+#[tokio::test]
+async fn the_latest_snapshot_takes_few_requests(#[case] hint: &str, #[case] count: usize, #[case] rounds: usize) {
+    let context = testkit::context();
+    let (storage, store) = testkit::distant_folder(&context);
+    let table = testkit::create_table_at(storage, schema(&[]), context.clone()).await;
+    for id in 1..=3 {
+        assert_eq!(table.commit(&snapshot(id)).await.unwrap(), PutOutcome::Created);
+    }
+    table.storage().put("snapshot/LATEST", Bytes::copy_from_slice(hint.as_bytes())).await.unwrap();
+    let (latest, requests) = store.requests_of(table.latest_snapshot()).await;
+    assert_eq!(latest.unwrap().unwrap().id, 3);
+    assert_eq!((requests.count(), requests.rounds), (count, rounds), "{:?}", requests.calls);
+}
+
+#[tokio::test]
+async fn the_schema_of_an_opened_table_is_read_once() {
+    let context = testkit::context();
+    let (storage, store) = testkit::distant_folder(&context);
+    testkit::create_table_at(storage.clone(), schema(&[]), context.clone()).await;
+    let work = async {
+        let table = TableStore::open(storage, None, Arc::new(FileSnapshotCommit), context).await.unwrap();
+        table.schema_at(0).await.unwrap()
+    };
+    let (_, requests) = store.requests_of(work).await;
+    assert_eq!((requests.count(), requests.heads()), (2, 0), "{:?}", requests.calls);
 }
 
 #[tokio::test]
@@ -766,6 +847,30 @@ async fn a_branch_has_snapshots_of_its_own_and_the_identity_of_its_table() {
     assert_eq!(main.latest_snapshot_id().await.unwrap(), None);
     assert_eq!(dev.latest_snapshot_id().await.unwrap(), Some(1));
     assert_eq!(dev.identity().await.unwrap(), main.identity().await.unwrap());
+}
+
+#[tokio::test]
+async fn branches_are_listed_and_opened_with_their_newest_schema() {
+    let main = empty_table().await;
+    assert!(main.branches().await.unwrap().is_empty());
+    let paths = TablePaths::new(Some("dev"), None);
+    for id in [0, 3] {
+        let schema = TableSchema { id, ..(**main.schema()).clone() };
+        main.storage().put(&paths.schema(id), schema.to_json().unwrap().into()).await.unwrap();
+    }
+    // Of one that was never finished, and what is no branch.
+    main.storage().put("branch/branch-begun/snapshot/snapshot-1", "{}".into()).await.unwrap();
+    main.storage().put("branch/branch-file", "".into()).await.unwrap();
+    main.storage().put("branch/other/schema/schema-0", "".into()).await.unwrap();
+    assert_eq!(main.branches().await.unwrap(), ["begun", "dev"]);
+
+    let dev = main.at_branch(Some("dev")).await.unwrap().unwrap();
+    assert_eq!((dev.branch(), dev.schema().id, dev.schema_ids().await.unwrap()), (Some("dev"), 3, vec![0, 3]));
+    let back = dev.at_branch(None).await.unwrap().unwrap();
+    assert_eq!((back.branch(), back.schema().id), (None, 0));
+    assert!(main.at_branch(Some("begun")).await.unwrap().is_none());
+    assert!(main.at_branch(Some("nope")).await.unwrap().is_none());
+    assert_eq!(main.at_branch(Some("../x")).await.unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
 #[tokio::test]

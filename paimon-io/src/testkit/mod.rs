@@ -4,6 +4,8 @@
 //! * [`FaultyStore`]: a store whose calls fail when told to, before or after they took effect.
 //! * [`SlowStore`]: a store whose calls take their time.
 //! * [`CountingStore`]: a store that remembers its calls.
+//! * [`DistantStore`]: a store that tells how many calls some work makes, and how many in sequence.
+//! * [`distant_folder`]: an empty folder on such a store.
 //! * [`create_table`]: an empty table in memory.
 //! * [`ManualClock`]: time, identifiers and chance from a seed.
 //!
@@ -13,16 +15,19 @@
 
 mod clock;
 mod contract;
+mod rounds;
 mod stores;
 
 pub use self::{
     clock::ManualClock,
     contract::storage_contract,
+    rounds::{DistantStore, Requests, Rounds},
     stores::{Call, CountingStore, FaultyStore, Operation, SlowStore, Watched, Watcher, by_chance, nth},
 };
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use object_store::memory::InMemory;
 use paimon_spec::{Schema, TableSchema};
 
 use crate::{FileSnapshotCommit, IoContext, MetadataCache, Storage, TableStore};
@@ -35,6 +40,12 @@ pub fn context() -> IoContext {
 /// Like [`context()`], with the clock of another seed.
 pub fn context_of(seed: u64) -> IoContext {
     IoContext::new(Arc::new(ManualClock::new(seed)), MetadataCache::new(64 << 20))
+}
+
+/// An empty folder on a store that is far away, and the store, to count the requests.
+pub fn distant_folder(context: &IoContext) -> (Storage, Arc<DistantStore>) {
+    let store = DistantStore::new(Arc::new(InMemory::new()));
+    (Storage::from_store(store.clone(), "test://distant", context), store)
 }
 
 /// A new, empty table in memory, in a context of its own.

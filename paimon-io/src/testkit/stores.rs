@@ -19,6 +19,7 @@ use object_store::{
 };
 
 use super::clock::chance;
+use crate::storage::ranges::fetch_near_together;
 
 /// What a call wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,6 +85,10 @@ impl<W: Watcher> Watched<W> {
     /// Wraps `inner`.
     pub fn with_watcher(inner: Arc<dyn ObjectStore>, watcher: W) -> Arc<Self> {
         Arc::new(Self { inner, shared: Arc::new(Shared { watcher, calls: AtomicU64::new(0) }) })
+    }
+
+    pub(super) fn watcher(&self) -> &W {
+        &self.shared.watcher
     }
 
     /// How many calls there were.
@@ -299,8 +304,9 @@ impl<W: Watcher> ObjectStore for Watched<W> {
         self.shared.watch(operation, location, self.inner.get_opts(location, options)).await
     }
 
+    /// Each request is a call, as object stores make them.
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.shared.watch(Operation::Get, location, self.inner.get_ranges(location, ranges)).await
+        fetch_near_together(self, location, ranges).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {

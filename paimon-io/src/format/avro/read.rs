@@ -1,29 +1,27 @@
 //! Reads an Avro data file.
 //!
-//! Avro has neither an index nor statistics: the file is read whole and decoded from its start, block by block. The
-//! columns are those of the schema in the file, found by name.
+//! Avro has neither an index nor statistics: the file is decoded from its start, a number of blocks at a time. The columns
+//! are those of the schema in the file, found by name.
 
-use std::{io::Cursor, sync::Arc};
+use std::io::Cursor;
 
-use arrow::{
-    array::{BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions, new_null_array},
-    compute::filter_record_batch,
-    datatypes::SchemaRef,
-    error::ArrowError,
-};
+use arrow::{array::RecordBatch, error::ArrowError};
 use arrow_avro::reader::{Reader, ReaderBuilder};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use futures::{StreamExt, stream};
-use paimon_spec::{DataField, DataFileMeta, DeletionVector, Error, Result};
+use paimon_spec::{AvroBlock, AvroBlocks, DataFileMeta, Error, Result};
 
-use super::super::{BatchStream, FileRead, guarded, naming};
-use crate::{
-    Storage,
-    arrow::{
-        fit::{Origin, fit},
-        types::{arrow_schema, arrow_type},
-    },
+use super::super::{
+    BatchStream, FileRead,
+    batches::{Columns, WantedRows},
+    guarded, naming,
+    source::Source,
 };
+use crate::Storage;
+
+/// How much of a file is read at a time, and how much of it is decoded at a time, decompressed. Blocks that are larger
+/// are read and decoded whole.
+const WINDOW_BYTES: usize = 16 << 20;
 
 pub(in super::super) async fn open(
     storage: &Storage,
@@ -31,31 +29,31 @@ pub(in super::super) async fn open(
     file: &DataFileMeta,
     read: &FileRead,
 ) -> Result<BatchStream> {
-    let bytes = storage.read(path).await?;
-    if bytes.len() as i64 != file.file_size {
-        return Err(Error::corrupt(format!(
-            "wanted {} bytes as the manifest says, found {}",
-            file.file_size,
-            bytes.len()
-        )));
-    }
-    // The decoder never comes back from a block that does not hold the records that it says.
-    guarded(|| paimon_spec::count_avro_records(&bytes))?;
-    let reader = guarded(|| {
-        let builder = ReaderBuilder::new().with_batch_size(read.batch_rows.max(1));
-        builder.build(Cursor::new(bytes)).map_err(corrupt)
-    })?;
+    let source = Source::new(storage, path, file)?;
+    let row_count = u64::try_from(file.row_count)
+        .map_err(|_| Error::corrupt(format!("the manifest gives the file {} rows", file.row_count)))?;
+    let read_to = source.size.min(WINDOW_BYTES as u64);
+    let mut ahead = source.read(0..read_to).await?;
+    let (blocks, header_bytes) = guarded(|| AvroBlocks::open(&ahead))?;
+    ahead.advance(header_bytes);
     let decoding = Decoding {
-        reader,
-        columns: read.columns.clone(),
-        schema: arrow_schema(&read.columns)?,
-        deletions: read.deletions.clone(),
+        source,
+        blocks,
+        ahead,
+        read_to,
+        window: None,
+        columns: Columns::new(&read.columns)?,
+        wanted: WantedRows::of(read),
         limit: read.limit.unwrap_or(usize::MAX),
+        batch_rows: read.batch_rows.max(1),
         position: 0,
-        row_count: file.row_count,
-        url: storage.url(path),
+        row_count,
     };
-    Ok(stream::iter(decoding).boxed())
+    let batches = stream::try_unfold(decoding, |mut decoding| async move {
+        let next = decoding.next_batch().await.map_err(|error| naming(error, &decoding.source.url()))?;
+        Ok(next.map(|batch| (batch, decoding)))
+    });
+    Ok(batches.boxed())
 }
 
 fn corrupt(error: ArrowError) -> Error {
@@ -63,84 +61,108 @@ fn corrupt(error: ArrowError) -> Error {
 }
 
 struct Decoding {
-    reader: Reader<Cursor<Bytes>>,
-    columns: Vec<DataField>,
-    schema: SchemaRef,
-    deletions: Option<Arc<DeletionVector>>,
+    source: Source,
+    blocks: AvroBlocks,
+    /// What was read and not looked at yet.
+    ahead: Bytes,
+    /// Where reading goes on.
+    read_to: u64,
+    window: Option<Window>,
+    columns: Columns,
+    wanted: WantedRows,
     /// Rows still wanted.
     limit: usize,
+    /// Rows of a batch, at most.
+    batch_rows: usize,
     /// Rows decoded.
     position: u64,
-    row_count: i64,
-    url: String,
+    row_count: u64,
 }
 
-impl Iterator for Decoding {
-    type Item = Result<RecordBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while self.limit > 0 {
-            match guarded(|| self.next_batch()) {
-                Ok(None) => return None,
-                Ok(Some(batch)) if batch.num_rows() == 0 => {}
-                Ok(Some(batch)) => {
-                    let rows = batch.num_rows().min(self.limit);
-                    self.limit -= rows;
-                    return Some(Ok(batch.slice(0, rows)));
-                }
-                Err(error) => {
-                    self.limit = 0;
-                    return Some(Err(naming(error, &self.url)));
-                }
-            }
-        }
-        None
-    }
+/// Some blocks, decompressed and looked at: the decoder never comes back from one that lies.
+struct Window {
+    reader: Reader<Cursor<Vec<u8>>>,
+    /// The position after their rows.
+    end: u64,
 }
 
 impl Decoding {
-    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
-        let Some(batch) = self.reader.next() else {
-            return if self.position == self.row_count as u64 {
-                Ok(None)
-            } else {
-                Err(Error::corrupt(format!(
-                    "wanted {} rows as the manifest says, found {}",
-                    self.row_count, self.position
-                )))
+    async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        while self.limit > 0 {
+            let Some(window) = &mut self.window else {
+                self.window = self.next_window().await?;
+                match self.window {
+                    Some(_) => continue,
+                    None if self.position == self.row_count => return Ok(None),
+                    None => return Err(self.other_row_count(self.position)),
+                }
             };
-        };
-        let batch = batch.map_err(corrupt)?;
-        let start = self.position;
-        self.position += batch.num_rows() as u64;
-        let batch = self.arrange(&batch)?;
-        let Some(deletions) = &self.deletions else {
-            return Ok(Some(batch));
-        };
-        let mut kept = BooleanBufferBuilder::new(batch.num_rows());
-        kept.append_n(batch.num_rows(), true);
-        let mut all = true;
-        for position in deletions.positions_in(start, self.position) {
-            kept.set_bit((position - start) as usize, false);
-            all = false;
+            let Some(batch) = guarded(|| window.reader.next().transpose().map_err(corrupt))? else {
+                if self.position != window.end {
+                    let (wanted, found) = (window.end, self.position);
+                    return Err(Error::corrupt(format!("wanted {wanted} rows of the blocks, found {found}")));
+                }
+                self.window = None;
+                continue;
+            };
+            let start = self.position;
+            self.position += batch.num_rows() as u64;
+            let wanted = guarded(|| {
+                let arranged = self.columns.arrange(batch.num_rows(), |_, field| batch.column_by_name(&field.name))?;
+                self.wanted.keep(arranged, start)
+            })?;
+            let rows = wanted.num_rows().min(self.limit);
+            if rows > 0 {
+                self.limit -= rows;
+                return Ok(Some(wanted.slice(0, rows)));
+            }
         }
-        if all {
-            return Ok(Some(batch));
-        }
-        let kept = BooleanArray::new(kept.finish(), None);
-        filter_record_batch(&batch, &kept).map(Some).map_err(|e| Error::internal("paimon-io", e))
+        Ok(None)
     }
 
-    fn arrange(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let columns = self.columns.iter().map(|field| {
-            match batch.column_by_name(&field.name) {
-                Some(column) => fit(column, &field.data_type, Origin::File),
-                None => Ok(new_null_array(&arrow_type(&field.data_type)?, batch.num_rows())),
+    /// The next blocks; `None` at the end of the file.
+    async fn next_window(&mut self) -> Result<Option<Window>> {
+        let mut plain = self.blocks.head().to_vec();
+        let mut end = self.position;
+        while plain.len() < WINDOW_BYTES {
+            match guarded(|| self.blocks.next(&self.ahead, &mut plain))? {
+                AvroBlock::Whole { records, len } => {
+                    self.ahead.advance(len);
+                    end = end.saturating_add(records);
+                }
+                AvroBlock::Part { .. } if self.read_to == self.source.size => {
+                    if self.ahead.is_empty() {
+                        break;
+                    }
+                    return Err(Error::corrupt("expected a whole block at the end of an Avro file, found a part"));
+                }
+                AvroBlock::Part { len } => self.read_on(len.max(WINDOW_BYTES)).await?,
             }
-            .map_err(|e| e.with_context("column", &field.name))
+        }
+        if plain.len() == self.blocks.head().len() {
+            return Ok(None);
+        }
+        if end > self.row_count {
+            return Err(self.other_row_count(end));
+        }
+        let reader = guarded(|| {
+            let builder = ReaderBuilder::new().with_batch_size(self.batch_rows);
+            builder.build(Cursor::new(plain)).map_err(corrupt)
         });
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns.collect::<Result<_>>()?, &options)
-            .map_err(|e| Error::corrupt("columns do not fit the file's schema").with_source(e))
+        Ok(Some(Window { reader: reader?, end }))
+    }
+
+    /// Reads until `wanted` bytes are ahead, or to the end of the file.
+    async fn read_on(&mut self, wanted: usize) -> Result<()> {
+        let missing = wanted.saturating_sub(self.ahead.len()) as u64;
+        let read_to = self.read_to.saturating_add(missing).min(self.source.size);
+        let more = self.source.read(self.read_to..read_to).await?;
+        self.ahead = if self.ahead.is_empty() { more } else { [&self.ahead[..], &more].concat().into() };
+        self.read_to = read_to;
+        Ok(())
+    }
+
+    fn other_row_count(&self, found: u64) -> Error {
+        Error::corrupt(format!("wanted {} rows as the manifest says, found {found}", self.row_count))
     }
 }

@@ -1,5 +1,5 @@
 //! Writes an Avro data file. Compression has the codec's own default level; the level of the table's options is for
-//! Parquet.
+//! Parquet. Blocks carry a checksum, where the codec has a place for one.
 
 use std::{
     fmt, io, mem,
@@ -11,14 +11,13 @@ use arrow::{
     datatypes::{DataType as ArrowType, Field, FieldRef, Schema, SchemaRef},
 };
 use arrow_avro::{
-    compression::CompressionCodec,
     errors::AvroError,
     schema::SCHEMA_METADATA_KEY,
     writer::{Writer, WriterBuilder, format::AvroOcfFormat},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use paimon_spec::{Error, Result};
+use paimon_spec::{AvroCompressor, Error, Result};
 
 use super::{
     super::{FileTarget, FileWriter, WrittenFile},
@@ -39,26 +38,21 @@ const BLOCK_ROWS: usize = 4096;
 pub(in super::super) fn create(storage: &Storage, path: &str, target: &FileTarget) -> Result<Box<dyn FileWriter>> {
     let options = target.schema.table_options();
     let name = options.file_compression()?;
-    let codec = match name.to_ascii_lowercase().as_str() {
-        "zstd" => Some(CompressionCodec::ZStandard),
-        "snappy" => Some(CompressionCodec::Snappy),
-        "deflate" => Some(CompressionCodec::Deflate),
-        "null" | "none" | "uncompressed" => None,
-        _ => {
-            return Err(Error::unsupported(format!(
-                "option file.compression of '{name}' for Avro files; supported are zstd, snappy, deflate and none"
-            )));
-        }
-    };
+    let compressor = AvroCompressor::new(&name).map_err(|_| {
+        Error::unsupported(format!(
+            "option file.compression of '{name}' for Avro files; supported are zstd, snappy, deflate and none"
+        ))
+    })?;
     let stored = stored_schema(&arrow_schema(&target.fields)?);
     let written = paired_schema(&stored);
     let json = avro_schema(&target.fields)?;
     let sink = Sink::default();
     let described = written.as_ref().clone().with_metadata([(SCHEMA_METADATA_KEY.to_owned(), json)].into());
-    let writer = WriterBuilder::new(described).with_compression(codec).build(sink.clone()).map_err(unwritable)?;
+    let writer = WriterBuilder::new(described).build(sink.clone()).map_err(unwritable)?;
     Ok(Box::new(AvroWriter {
         writer,
         sink,
+        compressor,
         output: storage.writer(path)?,
         stored,
         written,
@@ -165,6 +159,7 @@ impl io::Write for Sink {
 struct AvroWriter {
     writer: Writer<Sink, AvroOcfFormat>,
     sink: Sink,
+    compressor: AvroCompressor,
     output: StorageWriter,
     stored: SchemaRef,
     written: SchemaRef,
@@ -180,7 +175,8 @@ impl fmt::Debug for AvroWriter {
 
 impl AvroWriter {
     async fn send(&mut self) -> Result<()> {
-        self.output.write(Bytes::from(self.sink.take())).await
+        let compressed = self.compressor.compress(&self.sink.take())?;
+        self.output.write(Bytes::from(compressed)).await
     }
 }
 

@@ -1,9 +1,18 @@
 //! Parquet data files.
 
+mod checksum;
+mod decode;
+mod delta;
+mod footer;
+mod late_filter;
+mod page;
+mod pages;
 mod prune;
 mod read;
+mod row_groups;
 mod schema;
 mod stats;
+mod thrift;
 mod write;
 
 pub(super) use self::{read::open, write::create};

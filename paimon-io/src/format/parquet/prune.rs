@@ -1,8 +1,8 @@
 //! Which row groups and which rows of a Parquet file are worth reading.
 
-use std::{iter, ops::Range};
+use std::ops::Range;
 
-use paimon_spec::{ColumnStats, DataField, DeletionVector, Error, FieldId, Predicate, Result};
+use paimon_spec::{ColumnStats, DataField, Error, FieldId, Predicate, Result};
 use parquet::{
     arrow::arrow_reader::RowSelection,
     file::{
@@ -11,7 +11,10 @@ use parquet::{
     },
 };
 
-use super::stats::{chunk_stats, page_stats};
+use super::{
+    super::batches::WantedRows,
+    stats::{chunk_stats, page_stats},
+};
 
 /// A column of the read that statistics can be had for: its field, and its leaf in the file.
 pub(super) struct Leaf<'a> {
@@ -30,15 +33,15 @@ pub(super) struct Selection {
     pub(super) row_count: u64,
 }
 
-/// Leaves out row groups and pages in which no row passes, and deleted rows.
+/// Leaves out row groups and pages in which no row passes, and rows that are not wanted.
 ///
-/// Deletions are positions in the file, so they are turned into rows of the chosen row groups here, where both counts
-/// are known.
+/// Rows are wanted by their positions in the file, which are turned into rows of the chosen row groups here, where both
+/// counts are known.
 pub(super) fn select(
     metadata: &ParquetMetaData,
     leaves: &[Leaf<'_>],
     predicate: Option<&Predicate>,
-    deletions: Option<&DeletionVector>,
+    wanted: &WantedRows,
 ) -> Result<Selection> {
     let mut row_groups = Vec::new();
     let mut kept = Vec::new();
@@ -52,12 +55,10 @@ pub(super) fn select(
         if rows == 0 || predicate.is_some_and(|p| !p.may_match(rows as i64, &|id| group_stats(group, leaves, id))) {
             continue;
         }
-        let mut ranges = Vec::from_iter(iter::once(0..rows));
-        if let Some(predicate) = predicate {
+        let in_group = |range: Range<u64>| (range.start - start) as usize..(range.end - start) as usize;
+        let mut ranges: Vec<_> = wanted.within(start..file_rows).into_iter().map(in_group).collect();
+        if let Some(predicate) = predicate.filter(|_| !ranges.is_empty()) {
             skip_pages(metadata, index, rows, leaves, predicate, &mut ranges);
-        }
-        if let Some(deletions) = deletions {
-            ranges = skip_deleted(&ranges, deletions, start);
         }
         if ranges.is_empty() {
             continue;
@@ -148,24 +149,4 @@ fn intersect(a: &[Range<usize>], b: &[Range<usize>]) -> Vec<Range<usize>> {
         };
     }
     both
-}
-
-/// Cuts deleted rows out of `ranges`, which are rows of a row group that starts at `group_start` in the file.
-fn skip_deleted(ranges: &[Range<usize>], deletions: &DeletionVector, group_start: u64) -> Vec<Range<usize>> {
-    let mut kept = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        let mut next = range.start;
-        let (from, to) = (group_start + range.start as u64, group_start + range.end as u64);
-        for position in deletions.positions_in(from, to) {
-            let deleted = (position - group_start) as usize;
-            if next < deleted {
-                kept.push(next..deleted);
-            }
-            next = deleted + 1;
-        }
-        if next < range.end {
-            kept.push(next..range.end);
-        }
-    }
-    kept
 }

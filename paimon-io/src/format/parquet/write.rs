@@ -1,17 +1,15 @@
 //! Writes a Parquet data file, row group by row group.
 //!
-//! The layout is Java's, but for two things that the `parquet` crate does not write: timestamps of more than six digits are
-//! 64-bit nanoseconds instead of 96-bit ones (pypaimon and pyarrow read both), and pages carry no checksum (checksums in
-//! files of other writers are checked on reading).
+//! The layout is Java's, but for timestamps of more than six digits: the `parquet` crate writes 64-bit nanoseconds instead
+//! of 96-bit ones (pypaimon and pyarrow read both). Each page carries a checksum, which readers verify.
 
-use std::{cmp::Ordering, fmt, mem, sync::Arc};
+use std::{cmp::Ordering, fmt, sync::Arc};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
 use bytes::Bytes;
 use paimon_spec::{ColumnStats, DataField, Datum, Error, Result, StatsMode, TableSchema, TypeKind};
 use parquet::{
-    arrow::{ArrowWriter, arrow_writer::ArrowWriterOptions},
     basic::{Compression, GzipLevel, ZstdLevel},
     errors::ParquetError,
     file::{
@@ -22,6 +20,7 @@ use parquet::{
 
 use super::{
     super::{FileTarget, FileWriter, WrittenFile},
+    row_groups::RowGroups,
     schema::parquet_schema,
     stats::chunk_stats,
 };
@@ -33,12 +32,6 @@ use crate::{
         types::arrow_schema,
     },
 };
-
-/// A row group ends at this size, before compression of its last pages. As in Java.
-const ROW_GROUP_BYTES: usize = 128 << 20;
-
-/// A row group ends at this many rows, so that narrow rows do not make readers hold very many.
-const ROW_GROUP_ROWS: usize = 1 << 20;
 
 /// Uncompressed size of a page. As in Java.
 const PAGE_BYTES: usize = 1 << 20;
@@ -52,19 +45,15 @@ const BOUND_BYTES: usize = 64;
 pub(in super::super) fn create(storage: &Storage, path: &str, target: &FileTarget) -> Result<Box<dyn FileWriter>> {
     let schema = arrow_schema(&target.fields)?;
     let stored = stored_schema(&schema);
-    let options = ArrowWriterOptions::new()
-        .with_properties(properties(&target.schema, &target.fields)?)
-        .with_parquet_schema(parquet_schema(&target.fields)?)
-        .with_skip_arrow_metadata(true);
-    let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&stored), options).map_err(unwritable)?;
+    let properties = properties(&target.schema, &target.fields)?;
+    let row_groups = RowGroups::new(Arc::clone(&stored), &parquet_schema(&target.fields)?, properties);
     Ok(Box::new(ParquetWriter {
-        writer,
+        row_groups: row_groups.map_err(unwritable)?,
         output: storage.writer(path)?,
         stored,
         null_counts: vec![0; target.fields.len()],
         fields: target.fields.clone(),
         rows: 0,
-        sent: 0,
     }))
 }
 
@@ -109,20 +98,16 @@ fn properties(schema: &TableSchema, fields: &[DataField]) -> Result<WriterProper
         .set_statistics_truncate_length(bound_bytes)
         .set_data_page_size_limit(PAGE_BYTES)
         .set_data_page_row_count_limit(PAGE_ROWS)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .build())
 }
 
 struct ParquetWriter {
-    writer: ArrowWriter<Vec<u8>>,
+    row_groups: RowGroups,
     output: StorageWriter,
     stored: SchemaRef,
     fields: Vec<DataField>,
     null_counts: Vec<i64>,
     rows: u64,
-    /// Bytes given to `output`.
-    sent: u64,
 }
 
 impl fmt::Debug for ParquetWriter {
@@ -137,11 +122,10 @@ impl fmt::Debug for ParquetWriter {
 impl ParquetWriter {
     /// Sends the row groups that are complete.
     async fn send(&mut self) -> Result<()> {
-        let bytes = mem::take(self.writer.inner_mut());
+        let bytes = self.row_groups.take_bytes();
         if bytes.is_empty() {
             return Ok(());
         }
-        self.sent += bytes.len() as u64;
         self.output.write(Bytes::from(bytes)).await
     }
 }
@@ -153,13 +137,13 @@ impl FileWriter for ParquetWriter {
         for (count, column) in self.null_counts.iter_mut().zip(batch.columns()) {
             *count += column.null_count() as i64;
         }
-        self.writer.write(&stored).map_err(unwritable)?;
+        self.row_groups.write(&stored).map_err(unwritable)?;
         self.rows += batch.num_rows() as u64;
         self.send().await
     }
 
     fn bytes(&self) -> u64 {
-        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+        self.row_groups.bytes() as u64
     }
 
     fn rows(&self) -> u64 {
@@ -167,12 +151,14 @@ impl FileWriter for ParquetWriter {
     }
 
     fn memory(&self) -> u64 {
-        self.writer.memory_size() as u64 + self.output.memory()
+        self.row_groups.memory() as u64 + self.output.memory()
     }
 
     async fn finish(mut self: Box<Self>) -> Result<WrittenFile> {
-        let metadata = self.writer.finish().map_err(unwritable)?;
+        self.row_groups.flush().map_err(unwritable)?;
         self.send().await?;
+        let (metadata, end) = self.row_groups.finish().map_err(unwritable)?;
+        self.output.write(Bytes::from(end)).await?;
         let stats = self.fields.iter().enumerate().map(|(column, field)| ColumnStats {
             null_count: Some(self.null_counts[column]),
             ..bounds(&metadata, column, field)
