@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::FutureExt;
 use paimon_io::TableStore;
 use paimon_spec::{DeletionFile, EntryHead, Error, ManifestEntry, ManifestFileMeta, Predicate, Result};
 
-use crate::entries::{DeletedFiles, MANIFESTS_AT_ONCE, manifests, read_added};
+use crate::ahead::Ahead;
+use crate::entries::{FileSet, by_deletions, manifests, read_chosen, read_deleting, read_entries, with_nothing_else};
 use crate::partitions::{Partition, Partitions};
 use crate::prune::Pruner;
 use crate::{DeletionIndex, ReadPoint, ScanRequest, check_readable, resolve};
@@ -34,14 +35,18 @@ pub async fn count_rows(
     let partitions = Partitions::new(store.schema(), pruner.on_partitions().clone());
     let (manifests, deletions) =
         futures::try_join!(manifests(store, &snapshot), DeletionIndex::load(store, &snapshot))?;
-    let wanted: Vec<_> = manifests.iter().filter(|manifest| pruner.has_wanted_partitions(manifest)).collect();
-    let deleted = DeletedFiles::read(store, &partitions, wanted.clone()).await?;
-    let adding = wanted.into_iter().filter(|manifest| manifest.num_added_files > 0);
-    let counts: Vec<_> =
-        adding.map(|manifest| count_manifest(store, &partitions, &deleted, &deletions, manifest)).collect();
-    let mut counts = stream::iter(counts).buffer_unordered(MANIFESTS_AT_ONCE);
+    let (deleting, adding) = by_deletions(manifests.iter().filter(|manifest| pruner.has_wanted_partitions(manifest)));
+    let wanted = |partition: &Partition, _: &EntryHead<'_>| partition.wanted;
+    let read = |manifest| with_nothing_else(read_chosen(store, &partitions, manifest, &wanted)).boxed();
+    let mut deleted = FileSet::default();
+    let live = read_deleting(store, &mut deleted, deleting, read).await?;
     let mut total = Count::default();
-    while let Some(count) = counts.try_next().await? {
+    for (partition, entry) in live.iter().flat_map(|(_, (), found)| found) {
+        total.add(entry.file.row_count, deletions.get(&partition.row, entry.bucket, &entry.file.file_name))?;
+    }
+    let count = |manifest| count_manifest(store, &partitions, &deleted, &deletions, manifest).boxed();
+    let mut counts = Ahead::new(store, adding, count);
+    while let Some((_, count)) = counts.next().await? {
         total = total.plus(count);
     }
     Ok(total.rows)
@@ -50,7 +55,7 @@ pub async fn count_rows(
 async fn count_manifest(
     store: &TableStore,
     partitions: &Partitions,
-    deleted: &DeletedFiles,
+    deleted: &FileSet,
     deletions: &DeletionIndex,
     manifest: &ManifestFileMeta,
 ) -> Result<Count> {
@@ -65,9 +70,12 @@ async fn count_manifest(
         Ok(build)
     };
     let mut take = |partition: &Arc<Partition>, entry: ManifestEntry| {
+        if deleted.contains(partition, &entry) {
+            return Ok(());
+        }
         of_entries.add(entry.file.row_count, deletions.get(&partition.row, entry.bucket, &entry.file.file_name))
     };
-    read_added(store, partitions, deleted, manifest, &mut accept, &mut take).await?;
+    read_entries(store, partitions, manifest, &mut accept, &mut take).await?;
     Ok(of_heads.plus(of_entries))
 }
 

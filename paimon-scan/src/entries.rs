@@ -1,19 +1,24 @@
 //! Live entries: what the manifests of a snapshot add and do not delete.
+//!
+//! Manifests that delete files are read before the others: of no file it is known that it is live before all is known
+//! that is deleted. Each manifest is read once, for what it deletes and for what it adds.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use paimon_io::TableStore;
 use paimon_spec::{
     BinaryRow, EntryHead, Error, FileKind, ManifestEntry, ManifestFileMeta, Predicate, Result, Snapshot,
 };
 
+use crate::ahead::{Ahead, Placed};
 use crate::partitions::{Partition, PartitionCursor, Partitions};
 
-/// How many manifests are read at the same time.
-pub(crate) const MANIFESTS_AT_ONCE: usize = 16;
+/// An entry and its partition.
+pub(crate) type Found = (Arc<Partition>, ManifestEntry);
 
 /// The entries of files that are in a snapshot, in the order of its manifests. `keep` chooses by partition (in the form
 /// that [`BinaryRow::from_values`] gives, whatever form the entry has) and bucket.
@@ -27,28 +32,41 @@ pub async fn live_entries(
 ) -> Result<Vec<ManifestEntry>> {
     let manifests = manifests(store, snapshot).await?;
     let partitions = Partitions::new(store.schema(), Predicate::Constant(true));
-    let deleted = DeletedFiles::read(store, &partitions, manifests.iter().collect()).await?;
-    let adding = manifests.iter().filter(|manifest| manifest.num_added_files > 0);
-    let reads: Vec<_> = adding.map(|manifest| read_live(store, &partitions, &deleted, manifest, keep)).collect();
-    let live: Vec<_> = stream::iter(reads).buffered(MANIFESTS_AT_ONCE).try_collect().await?;
-    Ok(live.concat())
+    let accept = |partition: &Partition, head: &EntryHead<'_>| keep(&partition.row, head.bucket);
+    let (deleting, adding) = by_deletions(manifests.iter());
+    let read = |manifest| with_nothing_else(read_chosen(store, &partitions, manifest, &accept)).boxed();
+    let mut deleted = FileSet::default();
+    let undecided = read_deleting(store, &mut deleted, deleting, read).await?;
+    let mut live: Vec<(usize, Vec<Found>)> = undecided.into_iter().map(|(place, (), found)| (place, found)).collect();
+    let mut reads = Ahead::new(store, adding, |manifest| read_chosen(store, &partitions, manifest, &accept).boxed());
+    while let Some((place, mut found)) = reads.next().await? {
+        found.retain(|(partition, entry)| !deleted.contains(partition, entry));
+        live.push((place, found));
+    }
+    live.sort_unstable_by_key(|(place, _)| *place);
+    Ok(live.into_iter().flat_map(|(_, found)| found).map(|(_, entry)| entry).collect())
 }
 
-async fn read_live(
-    store: &TableStore,
-    partitions: &Partitions,
-    deleted: &DeletedFiles,
-    manifest: &ManifestFileMeta,
-    keep: &(dyn Fn(&BinaryRow, i32) -> bool + Send + Sync),
-) -> Result<Vec<ManifestEntry>> {
+/// What one snapshot added and deleted, in order.
+///
+/// # Errors
+/// As [`live_entries`].
+pub async fn delta_entries(store: &TableStore, snapshot: &Snapshot) -> Result<Vec<ManifestEntry>> {
+    let manifests = delta_manifests(store, snapshot).await?;
+    let partitions = Partitions::new(store.schema(), Predicate::Constant(true));
+    let read = |manifest| read_chosen(store, &partitions, manifest, &|_, _| true).boxed();
+    let mut reads = Ahead::new(store, manifests.iter().enumerate().collect(), read);
     let mut entries = Vec::new();
-    let mut accept = |partition: &Arc<Partition>, head: &EntryHead<'_>| Ok(keep(&partition.row, head.bucket));
-    let mut take = |_: &Arc<Partition>, entry: ManifestEntry| {
-        entries.push(entry);
-        Ok(())
-    };
-    read_added(store, partitions, deleted, manifest, &mut accept, &mut take).await?;
+    while let Some((_, found)) = reads.next().await? {
+        entries.extend(found.into_iter().map(|(_, entry)| entry));
+    }
     Ok(entries)
+}
+
+/// The manifests of a snapshot's own changes.
+pub(crate) async fn delta_manifests(store: &TableStore, snapshot: &Snapshot) -> Result<Vec<ManifestFileMeta>> {
+    let list = store.manifest_list(&snapshot.delta_manifest_list, snapshot.delta_manifest_list_size).await;
+    list.map(|list| list.to_vec()).map_err(|error| error.with_context("snapshot", snapshot.id))
 }
 
 /// All manifests of a snapshot: those of its base, then those of its own changes.
@@ -62,12 +80,66 @@ pub(crate) async fn manifests(store: &TableStore, snapshot: &Snapshot) -> Result
     Ok(base.iter().chain(delta.iter()).cloned().collect())
 }
 
-/// Reads the entries of one manifest that add files which no manifest deletes. `accept` chooses by the head, `take`
-/// gets what it chose.
-pub(crate) async fn read_added(
+/// Splits manifests into those that delete files and those that only add some.
+pub(crate) fn by_deletions<'a>(
+    manifests: impl Iterator<Item = &'a ManifestFileMeta>,
+) -> (Vec<Placed<'a>>, Vec<Placed<'a>>) {
+    let used = manifests.enumerate().filter(|(_, manifest)| manifest.num_added_files > 0 || deletes(manifest));
+    used.partition(|(_, manifest)| deletes(manifest))
+}
+
+fn deletes(manifest: &ManifestFileMeta) -> bool {
+    manifest.num_deleted_files > 0
+}
+
+/// Adds what manifests delete to `deleted`, and gives of each of them its position, what else `read` gave, and the files
+/// that it adds and nothing deletes. `read` gives the entries it chose, whatever their kind.
+pub(crate) async fn read_deleting<'a, T: Send + 'a>(
+    store: &TableStore,
+    deleted: &mut FileSet,
+    manifests: Vec<Placed<'a>>,
+    read: impl Fn(&'a ManifestFileMeta) -> BoxFuture<'a, Result<(T, Vec<Found>)>> + Send + 'a,
+) -> Result<Vec<(usize, T, Vec<Found>)>> {
+    let mut undecided = Vec::new();
+    let mut reads = Ahead::new(store, manifests, read);
+    while let Some((place, (more, mut found))) = reads.next().await? {
+        for (partition, entry) in found.extract_if(.., |(_, entry)| entry.kind == FileKind::Delete) {
+            deleted.insert(&partition, entry);
+        }
+        undecided.push((place, more, found));
+    }
+    for (_, _, found) in &mut undecided {
+        found.retain(|(partition, entry)| !deleted.contains(partition, entry));
+    }
+    Ok(undecided)
+}
+
+/// The entries of one manifest that `accept` chooses, and its DELETE entries in wanted partitions.
+pub(crate) async fn read_chosen(
     store: &TableStore,
     partitions: &Partitions,
-    deleted: &DeletedFiles,
+    manifest: &ManifestFileMeta,
+    accept: &(dyn Fn(&Partition, &EntryHead<'_>) -> bool + Send + Sync),
+) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    let mut accept = |partition: &Arc<Partition>, head: &EntryHead<'_>| Ok(accept(partition, head));
+    let mut take = |partition: &Arc<Partition>, entry| {
+        found.push((Arc::clone(partition), entry));
+        Ok(())
+    };
+    read_entries(store, partitions, manifest, &mut accept, &mut take).await?;
+    Ok(found)
+}
+
+pub(crate) async fn with_nothing_else<T>(read: impl Future<Output = Result<T>>) -> Result<((), T)> {
+    read.await.map(|found| ((), found))
+}
+
+/// Reads the entries of one manifest: of those that add files the ones that `accept` chooses by their heads, of those
+/// that delete files the ones of wanted partitions. `take` gets what was chosen.
+pub(crate) async fn read_entries(
+    store: &TableStore,
+    partitions: &Partitions,
     manifest: &ManifestFileMeta,
     accept: &mut (dyn FnMut(&Arc<Partition>, &EntryHead<'_>) -> Result<bool> + Send),
     take: &mut (dyn FnMut(&Arc<Partition>, ManifestEntry) -> Result<()> + Send),
@@ -78,15 +150,10 @@ pub(crate) async fn read_added(
         if failure.is_some() {
             return false;
         }
-        let accepted = match head.kind {
-            FileKind::Add => cursor.get(head.partition).and_then(|partition| accept(partition, head)),
-            FileKind::Delete if manifest.num_deleted_files > 0 => Ok(false),
-            // Its file was not looked for when the deleted ones were collected.
-            FileKind::Delete => Err(Error::corrupt(format!(
-                "expected no DELETE entries by the manifest list, found one of {}",
-                head.file_name
-            ))),
-        };
+        let accepted = cursor.get(head.partition).and_then(|partition| match head.kind {
+            FileKind::Add => accept(partition, head),
+            FileKind::Delete => Ok(partition.wanted),
+        });
         accepted.unwrap_or_else(|error| {
             failure = Some(error);
             false
@@ -95,22 +162,22 @@ pub(crate) async fn read_added(
     let mut built = PartitionCursor::new(partitions);
     let mut visit = |entry: ManifestEntry| {
         let partition = built.get(entry.partition.as_metadata())?;
-        if deleted.contains(partition, &entry) { Ok(()) } else { take(partition, entry) }
+        take(partition, entry)
     };
     let read = store.read_manifest(manifest, &mut keep, &mut visit).await;
     let read = read.and(failure.map_or(Ok(()), Err));
     read.map_err(|error| error.with_context("manifest", &manifest.file_name))
 }
 
-/// The files that DELETE entries name. An entry is about the same file when partition, bucket, level, name, extra
+/// The files that some entries are about. Two entries are about the same file when partition, bucket, level, name, extra
 /// files, embedded index and external path are the same (Java `FileEntry.Identifier`).
 #[derive(Debug, Default)]
-pub(crate) struct DeletedFiles {
-    by_name: HashMap<String, Vec<DeletedFile>>,
+pub(crate) struct FileSet {
+    by_name: HashMap<String, Vec<FileIdentity>>,
 }
 
 #[derive(Debug)]
-struct DeletedFile {
+struct FileIdentity {
     partition: usize,
     bucket: i32,
     level: i32,
@@ -119,66 +186,35 @@ struct DeletedFile {
     external_path: Option<String>,
 }
 
-impl DeletedFiles {
-    /// Collects the DELETE entries of wanted partitions. Only manifests with deleted files are read.
-    pub(crate) async fn read(
-        store: &TableStore,
-        partitions: &Partitions,
-        manifests: Vec<&ManifestFileMeta>,
-    ) -> Result<Self> {
-        let deleting = manifests.into_iter().filter(|manifest| manifest.num_deleted_files > 0);
-        let reads: Vec<_> = deleting.map(|manifest| Self::read_one(store, partitions, manifest)).collect();
-        let mut reads = stream::iter(reads).buffer_unordered(MANIFESTS_AT_ONCE);
-        let mut deleted = Self::default();
-        while let Some(files) = reads.try_next().await? {
-            for (name, file) in files {
-                deleted.by_name.entry(name).or_default().push(file);
-            }
-        }
-        Ok(deleted)
-    }
-
-    async fn read_one(
-        store: &TableStore,
-        partitions: &Partitions,
-        manifest: &ManifestFileMeta,
-    ) -> Result<Vec<(String, DeletedFile)>> {
-        let mut found = Vec::new();
-        let mut keep = |head: &EntryHead<'_>| head.kind == FileKind::Delete;
-        let mut visit = |ManifestEntry { partition, bucket, file, .. }: ManifestEntry| {
-            let partition = partitions.get(partition.as_metadata())?;
-            if partition.wanted {
-                let deleted = DeletedFile {
-                    partition: partition.number,
-                    bucket,
-                    level: file.level,
-                    extra_files: file.extra_files,
-                    embedded_index: file.embedded_index,
-                    external_path: file.external_path,
-                };
-                found.push((file.file_name, deleted));
-            }
-            Ok(())
+impl FileSet {
+    pub(crate) fn insert(&mut self, partition: &Partition, entry: ManifestEntry) {
+        let ManifestEntry { bucket, file, .. } = entry;
+        let identity = FileIdentity {
+            partition: partition.number,
+            bucket,
+            level: file.level,
+            extra_files: file.extra_files,
+            embedded_index: file.embedded_index,
+            external_path: file.external_path,
         };
-        let read = store.read_manifest(manifest, &mut keep, &mut visit).await;
-        read.map_err(|error| error.with_context("manifest", &manifest.file_name))?;
-        Ok(found)
+        self.by_name.entry(file.file_name).or_default().push(identity);
     }
 
-    /// Whether a file of that name was deleted, perhaps another one.
+    /// Whether there is a file of that name, perhaps another one.
     pub(crate) fn may_contain(&self, file_name: &str) -> bool {
         self.by_name.contains_key(file_name)
     }
 
-    fn contains(&self, partition: &Partition, entry: &ManifestEntry) -> bool {
+    /// Whether the file of this entry is there.
+    pub(crate) fn contains(&self, partition: &Partition, entry: &ManifestEntry) -> bool {
         self.by_name.get(&entry.file.file_name).is_some_and(|files| {
-            files.iter().any(|deleted| {
-                deleted.partition == partition.number
-                    && deleted.bucket == entry.bucket
-                    && deleted.level == entry.file.level
-                    && deleted.extra_files == entry.file.extra_files
-                    && deleted.embedded_index == entry.file.embedded_index
-                    && deleted.external_path == entry.file.external_path
+            files.iter().any(|file| {
+                file.partition == partition.number
+                    && file.bucket == entry.bucket
+                    && file.level == entry.file.level
+                    && file.extra_files == entry.file.extra_files
+                    && file.embedded_index == entry.file.embedded_index
+                    && file.external_path == entry.file.external_path
             })
         })
     }

@@ -1,9 +1,11 @@
 //! Plans reads of Apache Paimon tables: from a snapshot to the splits that answer a request.
 //!
-//! - [`ReadPoint`] says which state of the table is read; [`resolve`] finds its snapshot.
-//! - [`plan`] reads a snapshot's manifests, leaves out what certainly has no wanted row, and packs the rest into splits.
+//! - [`ReadPoint`] says which state of the table is read; [`resolve`] finds its snapshot. [`Increment`] says between
+//!   which states, when only what came in between is wanted.
+//! - [`plan`] reads a snapshot's manifests, leaves out what certainly has no wanted row, and packs the rest into splits;
+//!   [`Slice`] shares these out among several readers.
 //! - [`count_rows`] counts rows by metadata alone.
-//! - [`live_entries`] and [`generate_splits`] are the steps of a plan, for those who need only one.
+//! - [`live_entries`], [`delta_entries`] and [`generate_splits`] are the steps of a plan, for those who need only one.
 //!
 //! A plan may keep too much: files whose statistics do not tell stay in, and whoever reads a split filters its rows.
 //! Only [`ScanRequest::partition_predicate`] is exact.
@@ -24,10 +26,12 @@
 //! What is absent: no data file is opened here, and no Arrow, merge, write or catalog is known.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod ahead;
 mod buckets;
 mod count;
 mod deletions;
 mod entries;
+mod increment;
 mod partitions;
 mod plan;
 mod prune;
@@ -35,6 +39,7 @@ mod read_point;
 mod readable;
 mod report;
 mod request;
+mod slice;
 mod splits;
 
 #[cfg(test)]
@@ -42,10 +47,12 @@ mod testkit;
 
 pub use count::count_rows;
 pub use deletions::DeletionIndex;
-pub use entries::live_entries;
+pub use entries::{delta_entries, live_entries};
+pub use increment::Increment;
 pub use plan::{Plan, plan};
 pub use read_point::{ReadPoint, resolve};
 pub use readable::check_readable;
 pub use report::{ScanReport, Stage};
 pub use request::ScanRequest;
+pub use slice::Slice;
 pub use splits::generate_splits;

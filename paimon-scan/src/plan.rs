@@ -6,25 +6,29 @@ mod tests;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::FutureExt;
 use paimon_io::TableStore;
 use paimon_spec::{
-    DataFileMeta, DataSplit, EntryHead, ManifestEntry, ManifestFileMeta, Result, SimpleStats, Snapshot, Verdict,
+    DataFileMeta, DataSplit, EntryHead, FileKind, IndexVerdict, ManifestEntry, ManifestFileMeta, Result, SimpleStats,
+    Snapshot, Verdict,
 };
 
-use crate::entries::{DeletedFiles, MANIFESTS_AT_ONCE, manifests, read_added};
+use crate::ahead::Ahead;
+use crate::entries::{
+    FileSet, Found, by_deletions, manifests, read_chosen, read_deleting, read_entries, with_nothing_else,
+};
 use crate::partitions::{Partition, Partitions};
 use crate::prune::{Decision, Pruner};
 use crate::report::{ScanReport, Stage};
 use crate::{DeletionIndex, ScanRequest, check_readable, generate_splits, resolve};
 
-/// With a limit the first manifest is mostly enough, so few are read ahead.
+/// With a limit the first manifest is mostly enough, so few are read at first.
 const MANIFESTS_AT_ONCE_WITH_LIMIT: usize = 2;
 
 /// The splits that answer a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// The state that was planned; `None`: the table has no snapshot, and so no rows.
+    /// The state that was planned; `None`: there are no rows, because the table has no snapshot or the increment is empty.
     pub snapshot: Option<Arc<Snapshot>>,
     /// What to read. Each row of the snapshot that the request wants is in one of them, unless a limit is covered
     /// without it.
@@ -41,19 +45,46 @@ pub struct Plan {
 /// - `CorruptData` when one of them cannot be decoded.
 pub async fn plan(store: &TableStore, request: &ScanRequest) -> Result<Plan> {
     check_readable(store.schema())?;
-    let Some(snapshot) = resolve(store, &request.at).await? else {
+    let source = match &request.increment {
+        None => state(store, request).await?,
+        Some(increment) => increment.source(store).await?,
+    };
+    let Some(source) = source else {
         return Ok(Plan { snapshot: None, splits: Vec::new(), report: ScanReport::default() });
     };
     let pruner = Pruner::new(store.schema(), request)?;
-    let (manifests, deletions) =
-        futures::try_join!(manifests(store, &snapshot), DeletionIndex::load(store, &snapshot))?;
-    let (entries, report) =
-        Planner { store, request, pruner: &pruner, deletions: &deletions }.entries(&manifests).await?;
+    let Source { snapshot, deletions, .. } = &source;
+    let (entries, report) = Planner { store, request, pruner: &pruner, deletions }.entries(&source).await?;
     let options = store.options();
     let target_bytes = request.split_target_bytes.map_or_else(|| options.split_target_bytes(), Ok)?;
     let open_file_cost = options.split_open_file_cost_bytes()?;
-    let splits = generate_splits(store, snapshot.id, entries, &deletions, target_bytes, open_file_cost)?;
-    Ok(Plan { snapshot: Some(snapshot), splits, report })
+    let mut splits = generate_splits(store, snapshot.id, entries, deletions, target_bytes, open_file_cost)?;
+    if let Some(slice) = request.slice {
+        splits = slice.cut(splits)?;
+    }
+    Ok(Plan { snapshot: Some(source.snapshot), splits, report })
+}
+
+/// Where planned files come from.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Their state.
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// What these manifests add and do not delete is planned,
+    pub(crate) adding: Vec<ManifestFileMeta>,
+    /// but not what these delete,
+    pub(crate) deleting: Vec<ManifestFileMeta>,
+    /// nor what these add.
+    pub(crate) known: Vec<ManifestFileMeta>,
+    /// Deleted rows of what is planned.
+    pub(crate) deletions: DeletionIndex,
+}
+
+/// A whole state of the table.
+async fn state(store: &TableStore, request: &ScanRequest) -> Result<Option<Source>> {
+    let Some(snapshot) = resolve(store, &request.at).await? else { return Ok(None) };
+    let (adding, deletions) = futures::try_join!(manifests(store, &snapshot), DeletionIndex::load(store, &snapshot))?;
+    Ok(Some(Source { snapshot, adding, deleting: Vec::new(), known: Vec::new(), deletions }))
 }
 
 struct Planner<'a> {
@@ -64,113 +95,175 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    async fn entries(&self, manifests: &[ManifestFileMeta]) -> Result<(Vec<ManifestEntry>, ScanReport)> {
-        let added = |manifest: &ManifestFileMeta| u64::try_from(manifest.num_added_files).unwrap_or(0);
+    async fn entries(&self, source: &Source) -> Result<(Vec<ManifestEntry>, ScanReport)> {
         let mut report = ScanReport::default();
-        let mut wanted = Vec::new();
-        for manifest in manifests.iter().filter(|manifest| manifest.num_added_files > 0) {
-            report.partitions.before += added(manifest);
-            if report.manifests.count(self.pruner.keeps_manifest(manifest)?) {
-                wanted.push(manifest);
-            }
-        }
+        let wanted = self.wanted(&source.adding, &mut report)?;
         let limit = self.limit();
         if limit == Some(0) {
             report.limit_stopped = true;
             return Ok((Vec::new(), report));
         }
         let partitions = Partitions::new(self.store.schema(), self.pruner.on_partitions().clone());
-        let deleting = manifests.iter().filter(|manifest| self.pruner.has_wanted_partitions(manifest)).collect();
-        let deleted = DeletedFiles::read(self.store, &partitions, deleting).await?;
+        let (mut left_out, known) = self.left_out(source, &partitions).await?;
+        let (deleting, adding) = by_deletions(wanted.into_iter());
+        let undecided = |manifest| self.read_undecided(&partitions, manifest).boxed();
+        let mut reads = Vec::new();
+        for (place, report, found) in read_deleting(self.store, &mut left_out, deleting, undecided).await? {
+            let mut read = Read { report, ..Read::default() };
+            for (partition, entry) in found {
+                if !known.contains(&partition, &entry) {
+                    self.take(&mut read, &partition, entry)?;
+                }
+            }
+            reads.push((place, read));
+        }
 
-        let at_once = if limit.is_some() { MANIFESTS_AT_ONCE_WITH_LIMIT } else { MANIFESTS_AT_ONCE };
-        let reads: Vec<_> = wanted.into_iter().map(|manifest| self.read(&partitions, &deleted, manifest)).collect();
-        let mut reads = stream::iter(reads).buffered(at_once);
+        let mut certain_rows: u64 = reads.iter().map(|(_, read)| read.certain_rows).sum();
+        let covers = |certain_rows| limit.is_some_and(|limit| certain_rows >= limit);
+        report.limit_stopped = covers(certain_rows);
+        let live = |partition: &Partition, entry: &ManifestEntry| {
+            !left_out.contains(partition, entry) && !known.contains(partition, entry)
+        };
+        let mut ahead = Ahead::new(self.store, adding, |manifest| self.read(&partitions, &live, manifest).boxed());
+        if limit.is_some() {
+            ahead = ahead.starting_with(MANIFESTS_AT_ONCE_WITH_LIMIT);
+        }
+        while !report.limit_stopped
+            && let Some((place, read)) = ahead.next().await?
+        {
+            certain_rows = certain_rows.saturating_add(read.certain_rows);
+            report.limit_stopped = covers(certain_rows);
+            reads.push((place, read));
+        }
+        reads.sort_unstable_by_key(|(place, _)| *place);
         let mut entries = Vec::new();
-        let mut certain_rows = 0;
-        while let Some(read) = reads.try_next().await? {
-            entries.extend(read.entries);
+        for (_, read) in reads {
             report.partitions.after += read.report.partitions.after;
             report.buckets += read.report.buckets;
-            report.files += read.report.files;
+            report.files += Stage { after: read.file_index.before, ..read.report.files };
+            report.file_index += read.file_index;
             report.entries_read += read.report.entries_read;
-            certain_rows += read.certain_rows;
-            if limit.is_some_and(|limit| certain_rows >= limit) {
-                report.limit_stopped = true;
-                break;
-            }
+            entries.extend(read.entries);
         }
         Ok((entries, report))
     }
 
-    /// The number of rows that ends planning. Only rows that nothing can take away count towards it.
-    fn limit(&self) -> Option<u64> {
-        self.request.limit.filter(|_| self.request.filter_is_exact).and_then(|limit| u64::try_from(limit).ok())
+    /// The manifests that may add wanted files, and those that may delete some.
+    fn wanted<'m>(
+        &self,
+        manifests: &'m [ManifestFileMeta],
+        report: &mut ScanReport,
+    ) -> Result<Vec<&'m ManifestFileMeta>> {
+        let mut wanted = Vec::new();
+        for manifest in manifests {
+            let mut keeps = manifest.num_deleted_files > 0 && self.pruner.has_wanted_partitions(manifest);
+            if manifest.num_added_files > 0 {
+                report.partitions.before += u64::try_from(manifest.num_added_files).unwrap_or(0);
+                keeps |= report.manifests.count(self.pruner.keeps_manifest(manifest)?);
+            }
+            if keeps {
+                wanted.push(manifest);
+            }
+        }
+        Ok(wanted)
     }
 
-    async fn read(&self, partitions: &Partitions, deleted: &DeletedFiles, manifest: &ManifestFileMeta) -> Result<Read> {
-        // The newest schema of its entries, and mostly of all of them.
+    /// What manifests delete whose added files are not planned, and the files that are known already.
+    async fn left_out(&self, source: &Source, partitions: &Partitions) -> Result<(FileSet, FileSet)> {
+        let wanted = |manifest: &&ManifestFileMeta| self.pruner.has_wanted_partitions(manifest);
+        let (mut deleted, mut known) = (FileSet::default(), FileSet::default());
+        let nothing = |_: &Partition, _: &EntryHead<'_>| false;
+        let deletes = |manifest| with_nothing_else(read_chosen(self.store, partitions, manifest, &nothing)).boxed();
+        let (deleting, _) = by_deletions(source.deleting.iter().filter(wanted));
+        read_deleting(self.store, &mut deleted, deleting, deletes).await?;
+
+        let added = |partition: &Partition, _: &EntryHead<'_>| partition.wanted;
+        let manifests = source.known.iter().filter(wanted).enumerate().collect();
+        let mut reads =
+            Ahead::new(self.store, manifests, |manifest| read_chosen(self.store, partitions, manifest, &added).boxed());
+        while let Some((_, found)) = reads.next().await? {
+            for (partition, entry) in found.into_iter().filter(|(_, entry)| entry.kind == FileKind::Add) {
+                known.insert(&partition, entry);
+            }
+        }
+        Ok((deleted, known))
+    }
+
+    /// The number of rows that ends planning. Only rows that nothing can take away count towards it.
+    fn limit(&self) -> Option<u64> {
+        let ends_planning = self.request.filter_is_exact && self.request.slice.is_none();
+        self.request.limit.filter(|_| ends_planning).and_then(|limit| u64::try_from(limit).ok())
+    }
+
+    /// What a manifest that also deletes files has: whether those that it adds are live is not known yet.
+    async fn read_undecided(
+        &self,
+        partitions: &Partitions,
+        manifest: &ManifestFileMeta,
+    ) -> Result<(ScanReport, Vec<Found>)> {
         self.pruner.load_schema(self.store, manifest.schema_id).await?;
         loop {
-            let (read, missing_schemas) = self.read_with_known_schemas(partitions, deleted, manifest).await?;
-            if missing_schemas.is_empty() {
-                return Ok(read);
-            }
-            for id in missing_schemas {
-                self.pruner.load_schema(self.store, id).await?;
+            let mut found = Vec::new();
+            let mut choice = Choice::new(self.pruner);
+            let mut take = |partition: &Arc<Partition>, entry| {
+                found.push((Arc::clone(partition), entry));
+                Ok(())
+            };
+            let mut accept = |partition: &Arc<Partition>, head: &EntryHead<'_>| choice.accept(partition, head);
+            read_entries(self.store, partitions, manifest, &mut accept, &mut take).await?;
+            if choice.is_complete(self.store).await? {
+                return Ok((choice.report, found));
             }
         }
     }
 
-    /// What it gives is complete only if no schema is missing.
-    async fn read_with_known_schemas(
+    async fn read(
         &self,
         partitions: &Partitions,
-        deleted: &DeletedFiles,
+        live: &(dyn Fn(&Partition, &ManifestEntry) -> bool + Send + Sync),
         manifest: &ManifestFileMeta,
-    ) -> Result<(Read, Vec<i64>)> {
+    ) -> Result<Read> {
+        // The newest schema of its entries, and mostly of all of them.
+        self.pruner.load_schema(self.store, manifest.schema_id).await?;
         let limit = self.limit();
-        let mut read = Read::default();
-        let mut report = ScanReport::default();
-        let mut missing_schemas = Vec::new();
-        // Rows of this manifest alone may cover the limit; what follows in it is then not needed.
-        let covered = AtomicBool::new(false);
-        read_added(
-            self.store,
-            partitions,
-            deleted,
-            manifest,
-            &mut |partition: &Arc<Partition>, head: &EntryHead<'_>| {
-                if covered.load(Ordering::Relaxed) {
-                    return Ok(false);
+        loop {
+            let mut read = Read::default();
+            let mut choice = Choice::new(self.pruner);
+            // Rows of this manifest alone may cover the limit; what follows in it is then not needed.
+            let covered = AtomicBool::new(false);
+            let mut take = |partition: &Arc<Partition>, entry| {
+                if live(partition, &entry) {
+                    self.take(&mut read, partition, entry)?;
+                    covered.store(limit.is_some_and(|limit| read.certain_rows >= limit), Ordering::Relaxed);
                 }
-                report.entries_read += 1;
-                Ok(match self.pruner.decide(partition, head, &mut report)? {
-                    Decision::Keep => missing_schemas.is_empty(),
-                    Decision::Drop => false,
-                    Decision::NeedsSchema(id) => {
-                        if !missing_schemas.contains(&id) {
-                            missing_schemas.push(id);
-                        }
-                        false
-                    }
-                })
-            },
-            &mut |partition, mut entry| {
-                if let Some(limit) = limit {
-                    read.certain_rows += self.certain_rows(partition, &entry);
-                    covered.store(read.certain_rows >= limit, Ordering::Relaxed);
-                }
-                if !self.request.with_stats {
-                    drop_stats(&mut entry.file);
-                }
-                read.entries.push(entry);
                 Ok(())
-            },
-        )
-        .await?;
-        report.files = Stage { after: read.entries.len() as u64, ..report.files };
-        Ok((Read { report, ..read }, missing_schemas))
+            };
+            let mut accept = |partition: &Arc<Partition>, head: &EntryHead<'_>| {
+                if covered.load(Ordering::Relaxed) { Ok(false) } else { choice.accept(partition, head) }
+            };
+            read_entries(self.store, partitions, manifest, &mut accept, &mut take).await?;
+            if choice.is_complete(self.store).await? {
+                return Ok(Read { report: choice.report, ..read });
+            }
+        }
+    }
+
+    /// Takes a live file into the plan, unless its index says that it has no wanted row.
+    fn take(&self, read: &mut Read, partition: &Partition, mut entry: ManifestEntry) -> Result<()> {
+        let verdict = self.pruner.index_verdict(&entry)?;
+        if !read.file_index.count(verdict != IndexVerdict::Skip) {
+            return Ok(());
+        }
+        if self.limit().is_some() {
+            read.certain_rows = read.certain_rows.saturating_add(self.certain_rows(partition, &entry));
+        }
+        // What was decoded shares the memory of its block, which one file in a thousand must not keep.
+        entry.partition = partition.row.clone();
+        if !self.request.with_stats {
+            drop_stats(&mut entry.file, &verdict);
+        }
+        read.entries.push(entry);
+        Ok(())
     }
 
     /// Rows of a file that are certainly wanted.
@@ -186,17 +279,56 @@ impl Planner<'_> {
     }
 }
 
+/// The choice among the heads of one manifest. It is final only if no schema was missing.
+struct Choice<'a> {
+    pruner: &'a Pruner<'a>,
+    report: ScanReport,
+    missing_schemas: Vec<i64>,
+}
+
+impl<'a> Choice<'a> {
+    fn new(pruner: &'a Pruner<'a>) -> Self {
+        Self { pruner, report: ScanReport::default(), missing_schemas: Vec::new() }
+    }
+
+    fn accept(&mut self, partition: &Partition, head: &EntryHead<'_>) -> Result<bool> {
+        self.report.entries_read += 1;
+        Ok(match self.pruner.decide(partition, head, &mut self.report)? {
+            Decision::Keep => self.missing_schemas.is_empty(),
+            Decision::Drop => false,
+            Decision::NeedsSchema(id) => {
+                if !self.missing_schemas.contains(&id) {
+                    self.missing_schemas.push(id);
+                }
+                false
+            }
+        })
+    }
+
+    /// Whether the choice is final; if not, the schemas are loaded that make the next one final.
+    async fn is_complete(&self, store: &TableStore) -> Result<bool> {
+        for id in &self.missing_schemas {
+            self.pruner.load_schema(store, *id).await?;
+        }
+        Ok(self.missing_schemas.is_empty())
+    }
+}
+
 /// What one manifest gave.
 #[derive(Default)]
 struct Read {
     entries: Vec<ManifestEntry>,
     certain_rows: u64,
     report: ScanReport,
+    file_index: Stage,
 }
 
-/// As Java's scan that drops statistics: nothing is known of any column.
-fn drop_stats(file: &mut DataFileMeta) {
+/// As Java's scan that drops statistics: nothing is known of any column. An index stays if it spares a reader half of the
+/// rows, or more.
+fn drop_stats(file: &mut DataFileMeta, verdict: &IndexVerdict) {
     file.value_stats = SimpleStats::empty();
     file.value_stats_cols = Some(Vec::new());
-    file.embedded_index = None;
+    let row_count = u64::try_from(file.row_count).unwrap_or(0);
+    let spares_rows = matches!(verdict, IndexVerdict::Rows(rows) if rows.len() <= row_count / 2);
+    file.embedded_index = file.embedded_index.take().filter(|_| spares_rows).map(|index| index.to_vec().into());
 }

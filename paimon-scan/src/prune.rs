@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use paimon_io::TableStore;
 use paimon_spec::predicate::FilePredicate;
 use paimon_spec::{
-    ColumnStats, DataField, EntryHead, FieldId, ManifestEntry, ManifestFileMeta, Predicate, Result, SimpleStats,
-    TableSchema, TypeKind, Verdict,
+    ColumnStats, DataField, EntryHead, FieldId, FileIndexOptions, IndexVerdict, ManifestEntry, ManifestFileMeta,
+    Predicate, Result, SimpleStats, TableSchema, TypeKind, Verdict,
 };
 
 use crate::ScanRequest;
@@ -27,6 +27,7 @@ pub(crate) struct Pruner<'a> {
     wanted_buckets: Option<&'a [i32]>,
     wanted_keys: Option<WantedKeys>,
     rules: RwLock<HashMap<i64, Arc<FileRule>>>,
+    reads_indexes: bool,
 }
 
 /// What the request says about files of one schema.
@@ -63,6 +64,7 @@ impl<'a> Pruner<'a> {
             wanted_buckets: request.buckets.as_deref(),
             wanted_keys,
             rules: RwLock::default(),
+            reads_indexes: FileIndexOptions::read_enabled(schema.table_options())?,
         };
         pruner.add_rule(Arc::clone(schema));
         Ok(pruner)
@@ -118,6 +120,18 @@ impl<'a> Pruner<'a> {
         let Some(rule) = self.rule(entry.file.schema_id) else { return Verdict::Maybe };
         let stats = |id| column_stats(&rule.schema, id, &|| entry.file.column_stats(&rule.schema, id));
         rule.verdict(entry.file.row_count, &stats)
+    }
+
+    /// What a built entry's file index says, once its schema was loaded.
+    pub(crate) fn index_verdict(&self, entry: &ManifestEntry) -> Result<IndexVerdict> {
+        if !self.reads_indexes || entry.file.embedded_index.is_none() {
+            return Ok(IndexVerdict::Keep);
+        }
+        let rule = self.rule(entry.file.schema_id);
+        match rule.as_deref().and_then(|rule| Some((rule.on_rows.as_ref()?, &rule.schema))) {
+            Some((on_rows, schema)) => entry.file.embedded_index_verdict(&on_rows.predicate, schema),
+            None => Ok(IndexVerdict::Keep),
+        }
     }
 
     /// Makes files of schema `id` decidable.

@@ -9,6 +9,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use paimon_io::TableStore;
 use paimon_spec::{Error, Result, Snapshot};
 
+use crate::increment::INCREMENTAL_OPTIONS;
+
 /// A state of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,6 +24,8 @@ pub enum ReadPoint {
     Tag(String),
     /// The newest snapshot that was committed at or before this time, in milliseconds since 1970.
     TimestampMillis(i64),
+    /// This snapshot, which the caller has in hand: nothing is read to find it.
+    Resolved(Arc<Snapshot>),
 }
 
 const SNAPSHOT_ID: &str = "scan.snapshot-id";
@@ -32,15 +36,12 @@ const VERSION: &str = "scan.version";
 const WATERMARK: &str = "scan.watermark";
 const WATERMARK_PREFIX: &str = "watermark-";
 
+/// Options that choose a state.
+pub(crate) const STATE_OPTIONS: [&str; 6] = [SNAPSHOT_ID, TAG_NAME, TIMESTAMP, TIMESTAMP_MILLIS, VERSION, WATERMARK];
+
 /// Options of reads that give something else than the rows of one snapshot.
-const UNSUPPORTED: [&str; 6] = [
-    "incremental-between",
-    "incremental-between-timestamp",
-    "incremental-to-auto-tag",
-    "scan.creation-time-millis",
-    "scan.file-creation-time-millis",
-    "scan.bounded.watermark",
-];
+const UNSUPPORTED: [&str; 3] =
+    ["scan.creation-time-millis", "scan.file-creation-time-millis", "scan.bounded.watermark"];
 
 /// Values of `scan.mode` that mean one snapshot: the latest, or the one that another option names.
 const MODES: [&str; 7] =
@@ -56,7 +57,8 @@ impl ReadPoint {
     ///
     /// # Errors
     /// `InvalidInput` when more than one is set, a value is not what its option takes, or no snapshot has reached the
-    /// watermark; `Unsupported` for incremental and other reads that are not of one snapshot.
+    /// watermark, or [`Increment`](crate::Increment) is what is asked for; `Unsupported` for other reads that are not of
+    /// one snapshot.
     pub async fn from_options(
         store: &TableStore,
         local_to_millis: &(dyn Fn(&str) -> Result<i64> + Send + Sync),
@@ -65,13 +67,16 @@ impl ReadPoint {
         if let Some(key) = UNSUPPORTED.into_iter().find(|key| options.get(key).is_some()) {
             return Err(Error::unsupported(format!("reading with option '{key}' is not supported yet")));
         }
+        if let Some(key) = INCREMENTAL_OPTIONS.into_iter().find(|key| options.get(key).is_some()) {
+            return Err(Error::invalid(format!("expected options that choose a state of the table, found '{key}'")));
+        }
         if let Some(mode) = options.get("scan.mode")
             && !MODES.iter().any(|known| known.eq_ignore_ascii_case(mode))
         {
             return Err(Error::unsupported(format!("reading with option 'scan.mode' = '{mode}' is not supported yet")));
         }
-        let keys = [SNAPSHOT_ID, TAG_NAME, TIMESTAMP, TIMESTAMP_MILLIS, VERSION, WATERMARK];
-        let set: Vec<(&str, &str)> = keys.into_iter().filter_map(|key| Some((key, options.get(key)?))).collect();
+        let set: Vec<(&str, &str)> =
+            STATE_OPTIONS.into_iter().filter_map(|key| Some((key, options.get(key)?))).collect();
         match set.as_slice() {
             [] => Ok(Self::Latest),
             [(SNAPSHOT_ID, value)] => Ok(Self::Snapshot(integer(SNAPSHOT_ID, value)?)),
@@ -104,7 +109,14 @@ pub async fn resolve(store: &TableStore, at: &ReadPoint) -> Result<Option<Arc<Sn
             Some(tag) => Ok(Some(Arc::new(tag.snapshot))),
             None => Err(Error::not_found(format!("Tag '{name}' doesn't exist.")).with_context("tag", name)),
         },
-        ReadPoint::TimestampMillis(millis) => at_or_before(store, *millis).await.map(Some),
+        ReadPoint::TimestampMillis(millis) => match at_or_before(store, *millis).await? {
+            Some(snapshot) => Ok(Some(snapshot)),
+            None => {
+                let message = format!("No snapshot found with timestamp earlier than or equal to {millis}ms.");
+                Err(Error::invalid(message))
+            }
+        },
+        ReadPoint::Resolved(snapshot) => Ok(Some(snapshot.clone())),
     }
 }
 
@@ -149,7 +161,8 @@ async fn at_watermark(store: &TableStore, watermark: i64) -> Result<ReadPoint> {
     Err(Error::invalid(format!("No snapshot found with watermark later than or equal to {watermark}.")))
 }
 
-async fn at_or_before(store: &TableStore, millis: i64) -> Result<Arc<Snapshot>> {
+/// The newest snapshot that was committed at or before a time.
+pub(crate) async fn at_or_before(store: &TableStore, millis: i64) -> Result<Option<Arc<Snapshot>>> {
     let ids = store.snapshot_ids().await?;
     let mut unknown = ids.as_slice();
     let mut best = None;
@@ -166,7 +179,7 @@ async fn at_or_before(store: &TableStore, millis: i64) -> Result<Arc<Snapshot>> 
             None => after,
         };
     }
-    best.ok_or_else(|| Error::invalid(format!("No snapshot found with timestamp earlier than or equal to {millis}ms.")))
+    Ok(best)
 }
 
 fn integer(key: &str, value: &str) -> Result<i64> {

@@ -14,6 +14,8 @@ pub struct ScanReport {
     pub buckets: Stage,
     /// Files in wanted buckets, and those that are live and may have wanted rows.
     pub files: Stage,
+    /// Files that may have wanted rows by their statistics, and those left by the file indexes in their entries.
+    pub file_index: Stage,
     /// Manifest entries that were decoded.
     pub entries_read: u64,
     /// Planning ended early because the limit was covered.

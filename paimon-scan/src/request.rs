@@ -2,13 +2,15 @@
 
 use paimon_spec::Predicate;
 
-use crate::ReadPoint;
+use crate::{Increment, ReadPoint, Slice};
 
 /// What a read wants of a table.
 #[derive(Debug, Clone)]
 pub struct ScanRequest {
     /// Which state of the table.
     pub at: ReadPoint,
+    /// Only what came between two states; then `at` is not looked at.
+    pub increment: Option<Increment>,
     /// All row conditions, partition columns included, on the columns of the store's schema.
     pub predicate: Option<Predicate>,
     /// `predicate` and `partition_predicate` together say exactly which rows are wanted: no condition is left to the
@@ -18,6 +20,8 @@ pub struct ScanRequest {
     pub partition_predicate: Option<Predicate>,
     /// How many rows are enough.
     pub limit: Option<usize>,
+    /// Only this part of what would be planned without. A limit then does not end the planning.
+    pub slice: Option<Slice>,
     /// Only these buckets.
     pub buckets: Option<Vec<i32>>,
     /// Pack files into splits of about this size; `None`: the table's option `source.split.target-size`.
@@ -31,10 +35,12 @@ impl Default for ScanRequest {
     fn default() -> Self {
         Self {
             at: ReadPoint::Latest,
+            increment: None,
             predicate: None,
             filter_is_exact: true,
             partition_predicate: None,
             limit: None,
+            slice: None,
             buckets: None,
             split_target_bytes: None,
             with_stats: true,

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use paimon_io::{TableStore, testkit};
+use paimon_io::testkit::DistantStore;
+use paimon_io::{IoContext, MetadataCache, TableStore, testkit};
 use paimon_spec::predicate::compare;
 use paimon_spec::{
     BinaryRow, ColumnStats, CommitKind, DELETION_VECTORS, DataField, DataFileMeta, DataType, Datum, DeletionVectorMeta,
@@ -92,6 +93,15 @@ pub(crate) fn stats_of(values: &[Option<Datum>]) -> ColumnStats {
     }
 }
 
+fn schema(partition_keys: &[&str], options: &[(&str, &str)]) -> Schema {
+    Schema {
+        fields: fields(),
+        partition_keys: names(partition_keys),
+        options: options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        ..Schema::default()
+    }
+}
+
 pub(crate) struct TestTable {
     pub(crate) store: TableStore,
     base: Vec<ManifestFileMeta>,
@@ -102,14 +112,16 @@ pub(crate) struct TestTable {
 impl TestTable {
     /// Of the columns of [`append_schema`], in memory.
     pub(crate) async fn create(partition_keys: &[&str], options: &[(&str, &str)]) -> Self {
-        let store = testkit::create_table(Schema {
-            fields: fields(),
-            partition_keys: names(partition_keys),
-            options: options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-            ..Schema::default()
-        })
-        .await;
+        let store = testkit::create_table(schema(partition_keys, options)).await;
         Self { store, base: Vec::new(), last_snapshot: 0, last_file: 0 }
+    }
+
+    /// Of the same columns, on a store whose requests are counted, in a context without a cache.
+    pub(crate) async fn create_distant(partition_keys: &[&str]) -> (Self, Arc<DistantStore>) {
+        let context = IoContext::new(testkit::context().clock, MetadataCache::new(0));
+        let (storage, requests) = testkit::distant_folder(&context);
+        let store = testkit::create_table_at(storage, schema(partition_keys, &[]), context).await;
+        (Self { store, base: Vec::new(), last_snapshot: 0, last_file: 0 }, requests)
     }
 
     pub(crate) fn partition(&self, values: &[Option<Datum>]) -> BinaryRow {
@@ -123,6 +135,11 @@ impl TestTable {
     pub(crate) fn add(&self, partition: &[Option<Datum>], file: DataFileMeta) -> ManifestEntry {
         let partition = self.partition(partition);
         ManifestEntry { kind: FileKind::Add, partition, bucket: 0, total_buckets: -1, file }
+    }
+
+    /// What is there goes into one manifest, as writers do from time to time; `live` is what is there.
+    pub(crate) async fn merge_manifests(&mut self, live: &[ManifestEntry]) {
+        self.base = vec![self.write_manifest(live).await];
     }
 
     /// Commits a snapshot whose changes are in these manifests. A snapshot is committed every 1,000 milliseconds, the

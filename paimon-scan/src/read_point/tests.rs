@@ -128,8 +128,8 @@ async fn options_choose_the_read_point(#[case] options: &[(&str, &str)], #[case]
 )]
 #[case::incremental(
     &[("incremental-between", "1,2")],
-    ErrorKind::Unsupported,
-    "reading with option 'incremental-between' is not supported yet"
+    ErrorKind::InvalidInput,
+    "expected options that choose a state of the table, found 'incremental-between'"
 )]
 #[case::delta(
     &[("scan.mode", "latest-delta")],

@@ -40,6 +40,7 @@ pub fn generate_splits(
                 deletions: deletions_of(deletions, &partition, bucket, &files),
                 files,
                 raw_convertible: true,
+                rows: Vec::new(),
             });
         }
     }
