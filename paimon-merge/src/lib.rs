@@ -26,6 +26,7 @@
 //! |---|---|
 //! | `plan` | what of a file is read, and how it becomes the rows asked for: pure |
 //! | `read` | the stream: files in order, the next one opened while this one is decoded |
+//! | `files` | the next files opened while one is decoded: one on local disks, many small ones from afar |
 //! | `names` | when a file may be read by column names, without any of this |
 //!
 //! Invariant: nothing here looks at the latest state of a table; a split and a schema decide the rows.
@@ -33,6 +34,7 @@
 //! not supported yet.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod files;
 mod names;
 mod plan;
 mod read;

@@ -1,22 +1,28 @@
 //! The rows of a split, file by file.
 
-use std::{
-    collections::VecDeque,
-    mem,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{ops::Range, sync::Arc};
 
 use arrow::array::RecordBatch;
-use futures::{Stream, StreamExt, TryStreamExt, future::BoxFuture, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use paimon_io::{BatchStream, FileRead, TableStore};
-use paimon_spec::{DataFileMeta, DataSplit, DeletionFile, Error, FieldId, Predicate, Result, TableSchema, TypeKind};
+use paimon_spec::{
+    DataFileMeta, DataSplit, DeletionFile, Error, FieldId, IndexVerdict, Predicate, Result, RowSet, TableSchema,
+    TypeKind,
+};
 
-use crate::plan::{FilePlan, Target};
+use crate::{
+    files::{Ahead, FilesInOrder},
+    plan::{FilePlan, Target},
+};
 
 /// Rows of a batch when the request leaves it open. Large, because what takes batches over (Python, Daft) pays per batch.
 const BATCH_ROWS: usize = 128 << 10;
+
+/// File indexes that are looked at at the same time. A look-up passes over many files, so they must not wait for one
+/// another.
+const INDEXES_AT_ONCE: usize = 32;
+/// The same where each of them takes a round trip.
+const REMOTE_INDEXES_AT_ONCE: usize = 64;
 
 /// What is wanted of a split.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +56,10 @@ pub async fn read(store: &TableStore, split: &DataSplit, request: &ReadRequest) 
             split.deletions.len()
         )));
     }
+    if !split.rows.is_empty() && split.rows.len() != split.files.len() {
+        let (files, rows) = (split.files.len(), split.rows.len());
+        return Err(Error::invalid(format!("the split has {files} files and ranges of rows for {rows}")));
+    }
     let fields = current.partition_fields();
     let types: Vec<_> = fields.iter().map(|f| f.data_type.clone()).collect();
     let values = if fields.is_empty() { Vec::new() } else { split.partition.values(&types)? };
@@ -60,7 +70,7 @@ pub async fn read(store: &TableStore, split: &DataSplit, request: &ReadRequest) 
 
     let limit = request.limit.unwrap_or(usize::MAX);
     let mut missing = limit as u64;
-    let mut files = VecDeque::with_capacity(split.files.len());
+    let mut files = Vec::with_capacity(split.files.len());
     for (position, file) in split.files.iter().enumerate() {
         if missing == 0 {
             break;
@@ -69,21 +79,27 @@ pub async fn read(store: &TableStore, split: &DataSplit, request: &ReadRequest) 
             if file.schema_id == current.id { Arc::clone(current) } else { store.schema_at(file.schema_id).await? };
         let Some(plan) = FilePlan::new(&target, &written, file)? else { continue };
         let deletions = split.deletions.get(position).cloned().flatten();
+        let rows = split.rows.get(position).cloned().flatten();
         let limit = plan.keeps_all().then(|| usize::try_from(missing).unwrap_or(usize::MAX));
         if plan.keeps_all() {
-            missing = missing.saturating_sub(rows_at_least(file, deletions.as_ref()));
+            missing = missing.saturating_sub(rows_at_least(file, deletions.as_ref(), rows.as_ref()));
         }
-        files.push_back(Opening {
+        files.push(Opening {
             store: store.clone(),
             bucket_path: split.bucket_path.clone(),
             file: file.clone(),
             deletions,
+            rows: rows.map(RowSet::from_range).transpose()?.map(Arc::new),
+            written,
             plan,
             limit: limit.filter(|limit| *limit < usize::MAX),
             batch_rows: request.batch_rows.unwrap_or(BATCH_ROWS).max(1),
         });
     }
-    Ok(limited(FilesInOrder::new(files), limit))
+    let at_once = if store.storage().is_local() { INDEXES_AT_ONCE } else { REMOTE_INDEXES_AT_ONCE };
+    let screened = stream::iter(files).map(Opening::screen).buffered(at_once);
+    let files = screened.try_filter_map(|file| std::future::ready(Ok(file)));
+    Ok(limited(FilesInOrder::new(files.boxed(), Ahead::of(store, limit)), limit))
 }
 
 fn check_supported(store: &TableStore, schema: &TableSchema) -> Result<()> {
@@ -111,12 +127,14 @@ fn check_supported(store: &TableStore, schema: &TableSchema) -> Result<()> {
 }
 
 /// Rows that a file surely gives.
-fn rows_at_least(file: &DataFileMeta, deletions: Option<&DeletionFile>) -> u64 {
+fn rows_at_least(file: &DataFileMeta, deletions: Option<&DeletionFile>, rows: Option<&Range<u64>>) -> u64 {
+    let physical = u64::try_from(file.row_count).unwrap_or(0);
+    let read = rows.map_or(physical, |rows| rows.end.saturating_sub(rows.start));
     let deleted = match deletions {
         None => 0,
-        Some(deletions) => deletions.cardinality.unwrap_or(file.row_count),
+        Some(deletions) => deletions.cardinality.and_then(|deleted| u64::try_from(deleted).ok()).unwrap_or(u64::MAX),
     };
-    u64::try_from(file.row_count.saturating_sub(deleted)).unwrap_or(0)
+    read.saturating_sub(deleted)
 }
 
 /// Ends the stream after `limit` rows.
@@ -138,27 +156,57 @@ fn limited(batches: impl Stream<Item = Result<RecordBatch>> + Send + 'static, li
 }
 
 /// A file that is not open yet.
-struct Opening {
+pub(crate) struct Opening {
     store: TableStore,
     bucket_path: String,
-    file: DataFileMeta,
+    pub(crate) file: DataFileMeta,
     deletions: Option<DeletionFile>,
+    /// Positions of the rows to read; `None`: all.
+    rows: Option<Arc<RowSet>>,
+    /// The schema that the file was written with.
+    written: Arc<TableSchema>,
     plan: FilePlan,
     limit: Option<usize>,
     batch_rows: usize,
 }
 
 impl Opening {
+    /// Asks the file's indexes which rows are worth reading; `None`: no row is.
+    async fn screen(mut self) -> Result<Option<Self>> {
+        let Some(predicate) = &self.plan.pushed else { return Ok(Some(self)) };
+        let verdict = self.store.file_index_verdict(&self.bucket_path, &self.file, predicate, &self.written).await?;
+        match verdict {
+            IndexVerdict::Skip => return Ok(None),
+            IndexVerdict::Keep => {}
+            IndexVerdict::Rows(rows) => {
+                let rows = self.rows.map_or_else(|| rows.clone(), |wanted| wanted.and(&rows));
+                if rows.is_empty() {
+                    return Ok(None);
+                }
+                self.rows = Some(Arc::new(rows));
+            }
+        }
+        Ok(Some(self))
+    }
+
     /// Opens the file and waits for its first batch, so that both are there when their turn comes.
-    async fn open(self) -> Result<BatchStream> {
-        let deletions = match &self.deletions {
+    pub(crate) async fn open(mut self) -> Result<BatchStream> {
+        let mut deletions = match &self.deletions {
             Some(deletions) => Some(self.store.deletion_vector(deletions).await?),
             None => None,
         };
+        if let (Some(rows), Some(deleted)) = (&self.rows, &deletions) {
+            let left = rows.without(deleted);
+            if left.is_empty() {
+                return Ok(stream::empty().boxed());
+            }
+            (self.rows, deletions) = (Some(Arc::new(left)), None);
+        }
         let request = FileRead {
             columns: self.plan.columns.clone(),
             predicate: self.plan.pushed.clone(),
             deletions,
+            rows: self.rows,
             limit: self.limit,
             batch_rows: self.batch_rows,
         };
@@ -170,81 +218,5 @@ impl Opening {
             .boxed();
         let first = rows.next().await;
         Ok(stream::iter(first).chain(rows).boxed())
-    }
-}
-
-/// The rows of several files, one after the other. While one is read the next one is opened: two are open at most.
-struct FilesInOrder {
-    files: VecDeque<Opening>,
-    next: Next,
-    current: Option<BatchStream>,
-}
-
-/// The file after the current one.
-enum Next {
-    NotStarted,
-    Opening(BoxFuture<'static, Result<BatchStream>>),
-    Open(Result<BatchStream>),
-}
-
-impl FilesInOrder {
-    fn new(files: VecDeque<Opening>) -> Self {
-        Self { files, next: Next::NotStarted, current: None }
-    }
-
-    /// Lets the next file come closer, without waiting for it.
-    fn advance_next(&mut self, context: &mut Context<'_>) {
-        if matches!(self.next, Next::NotStarted)
-            && let Some(file) = self.files.pop_front()
-        {
-            self.next = Next::Opening(Box::pin(file.open()));
-        }
-        if let Next::Opening(opening) = &mut self.next
-            && let Poll::Ready(opened) = opening.as_mut().poll(context)
-        {
-            self.next = Next::Open(opened);
-        }
-    }
-
-    /// Drops everything, so that the stream ends after its first error.
-    fn end(&mut self) {
-        self.files.clear();
-        self.next = Next::NotStarted;
-        self.current = None;
-    }
-}
-
-impl Stream for FilesInOrder {
-    type Item = Result<RecordBatch>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            self.advance_next(context);
-            if let Some(current) = &mut self.current {
-                let Poll::Ready(batch) = current.as_mut().poll_next(context) else {
-                    return Poll::Pending;
-                };
-                match batch {
-                    Some(Ok(batch)) => return Poll::Ready(Some(Ok(batch))),
-                    Some(Err(error)) => {
-                        self.end();
-                        return Poll::Ready(Some(Err(error)));
-                    }
-                    None => self.current = None,
-                }
-            }
-            match mem::replace(&mut self.next, Next::NotStarted) {
-                Next::Open(Ok(batches)) => self.current = Some(batches),
-                Next::Open(Err(error)) => {
-                    self.end();
-                    return Poll::Ready(Some(Err(error)));
-                }
-                Next::Opening(opening) => {
-                    self.next = Next::Opening(opening);
-                    return Poll::Pending;
-                }
-                Next::NotStarted => return Poll::Ready(None),
-            }
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Reading splits of small tables in memory.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, StructArray},
@@ -9,7 +9,10 @@ use arrow::{
     util::display::array_value_to_string,
 };
 use futures::TryStreamExt;
-use paimon_io::{FileTarget, TableStore, arrow_schema, datum_at, testkit::create_table};
+use paimon_io::{
+    FileTarget, TableStore, arrow_schema, datum_at,
+    testkit::{self, DistantStore, create_table},
+};
 use paimon_spec::{
     BinaryRow, CompareOp, DataField, DataFileMeta, DataSplit, DataType, Datum, DeletionFile, DeletionVector, ErrorKind,
     FieldId, Leaf, Predicate, Result, Schema, SchemaChange, SimpleStats, TableSchema, Test, TypeKind,
@@ -41,7 +44,18 @@ impl Fixture {
     }
 
     async fn with(schema: Schema, partition: &[Option<Datum>]) -> Self {
-        let store = create_table(schema).await;
+        Self::of(create_table(schema).await, partition)
+    }
+
+    /// On a store whose requests are counted.
+    async fn distant(fields: Vec<DataField>) -> (Self, Arc<DistantStore>) {
+        let context = testkit::context();
+        let (storage, requests) = testkit::distant_folder(&context);
+        let store = testkit::create_table_at(storage, Schema { fields, ..Schema::default() }, context).await;
+        (Self::of(store, &[]), requests)
+    }
+
+    fn of(store: TableStore, partition: &[Option<Datum>]) -> Self {
         let types: Vec<_> = store.schema().partition_fields().into_iter().map(|f| f.data_type).collect();
         let split = DataSplit {
             snapshot_id: 1,
@@ -52,6 +66,7 @@ impl Fixture {
             files: Vec::new(),
             deletions: Vec::new(),
             raw_convertible: true,
+            rows: Vec::new(),
         };
         Self { store, split }
     }
@@ -303,6 +318,35 @@ async fn files_after_the_limit_are_not_opened() {
     assert!(error.to_string().contains("data-1.parquet"), "{error}");
 }
 
+/// 20 files of 3 rows, whose column counts on from file to file.
+#[rstest]
+#[case::all(all(), 20, 20, 2)]
+#[case::a_limit(ReadRequest { limit: Some(4), ..all() }, 2, 2, 2)]
+#[case::a_limit_of_none(ReadRequest { limit: Some(0), ..all() }, 0, 0, 0)]
+#[case::a_filter(ReadRequest { predicate: Some(test(0, Test::Compare(CompareOp::Lt, Datum::Int(6)))), ..all() }, 20, 20, 2)]
+#[case::a_filter_and_a_limit(
+    ReadRequest { predicate: Some(test(0, Test::Compare(CompareOp::Lt, Datum::Int(6)))), limit: Some(2), ..all() }, 1, 2, 2
+)]
+#[tokio::test]
+async fn small_files_that_are_far_away_take_one_request_each_and_come_together(
+    #[case] request: ReadRequest,
+    #[case] least: usize,
+    #[case] most: usize,
+    #[case] rounds: usize,
+) {
+    let (mut table, store) = Fixture::distant(vec![field("n", TypeKind::Int)]).await;
+    for file in 0..20 {
+        table.write("parquet", vec![ints(file * 3..file * 3 + 3)]).await;
+    }
+    let (rows, requests) = store.requests_of(table.rows(&request)).await;
+    let predicate = request.predicate.is_some();
+    let wanted = (0..if predicate { 6 } else { 60 }).take(request.limit.unwrap_or(usize::MAX));
+    assert_eq!(rows, wanted.map(|n| n.to_string()).collect::<Vec<_>>());
+    assert!((least..=most).contains(&requests.count()), "{:?}", requests.calls);
+    assert!(requests.rounds <= rounds, "{} rounds: {:?}", requests.rounds, requests.calls);
+    assert_eq!(requests.heads(), 0, "sizes are known: {:?}", requests.calls);
+}
+
 #[tokio::test]
 async fn values_that_no_longer_fit_follow_javas_casts() {
     let decimal = |precision, scale| TypeKind::Decimal { precision, scale };
@@ -388,7 +432,8 @@ proptest! {
     fn a_read_gives_the_rows_that_a_naive_one_gives(
         old in prop::collection::vec((prop::option::of(-2i32..12), prop::option::of(0i32..100)), 1..40),
         new in prop::collection::vec((prop::option::of(-2i64..12), prop::option::of("[0-9a]{0,2}"), prop::option::of(0i32..4)), 1..40),
-        deleted in prop::collection::btree_set(0u64..40, 0..20), formats in prop::array::uniform2(prop::sample::select(vec!["parquet", "avro"])),
+        deleted in prop::collection::btree_set(0u64..40, 0..20), formats in prop::array::uniform2(prop::sample::select(vec!["parquet", "avro", "orc"])),
+        cuts in prop::array::uniform2(prop::option::of((0u64..40, 1u64..40))),
         partition in prop::option::of(0i32..2), predicate in prop::option::of(any_predicate()),
         projection in prop::sample::subsequence(vec![3, 1, 0, 2], 0..=4), limit in prop::option::of(0usize..30), batch_rows in 1usize..20,
     ) {
@@ -418,11 +463,18 @@ proptest! {
                 Arc::new(new.iter().map(|r| r.2).collect::<Int32Array>()),
             ]).await;
 
+            // Rows from the first number on, at most as many as the second says, and at least one.
+            let cuts: Vec<Option<Range<u64>>> = cuts.into_iter().zip([old.len() as u64, new.len() as u64])
+                .map(|(cut, rows)| cut.map(|(start, len)| start.min(rows - 1)..(start.min(rows - 1) + len).min(rows)))
+                .collect();
+            let wanted = |file: usize, i: usize| cuts[file].as_ref().is_none_or(|rows| rows.contains(&(i as u64)));
+            table.split.rows = cuts.clone();
+
             let p = partition.map(Datum::Int);
             let model: Vec<Vec<Option<Datum>>> = old.iter().enumerate()
-                .filter(|(i, _)| !deleted.contains(&(*i as u64)))
+                .filter(|(i, _)| wanted(0, *i) && !deleted.contains(&(*i as u64)))
                 .map(|(_, (v, s))| vec![p.clone(), v.map(|v| Datum::BigInt(v.into())), s.map(|s| Datum::String(s.to_string())), None])
-                .chain(new.iter().map(|(v, s, l)| vec![p.clone(), v.map(Datum::BigInt), s.clone().map(Datum::String), l.map(Datum::Int)]))
+                .chain(new.iter().enumerate().filter(|(i, _)| wanted(1, *i)).map(|(_, (v, s, l))| vec![p.clone(), v.map(Datum::BigInt), s.clone().map(Datum::String), l.map(Datum::Int)]))
                 .filter(|row| predicate.as_ref().is_none_or(|p| p.evaluate(&|id| row[id as usize].clone()) == Some(true)))
                 .take(limit.unwrap_or(usize::MAX))
                 .map(|row| projection.iter().map(|id| row[*id as usize].clone()).collect())

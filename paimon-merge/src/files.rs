@@ -1,0 +1,120 @@
+//! Files one after the other, opened before their turn.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use arrow::array::RecordBatch;
+use futures::{
+    FutureExt, Stream, StreamExt,
+    future::{self, BoxFuture},
+    stream::{self, BoxStream, FuturesOrdered},
+};
+use paimon_io::{BatchStream, TableStore};
+use paimon_spec::Result;
+
+use crate::read::Opening;
+
+/// The rows of several files, one after the other. While one is read the next ones are opened: one of them, and as many
+/// more as [`Ahead`] allows.
+pub(crate) struct FilesInOrder {
+    files: BoxStream<'static, Result<Opening>>,
+    ahead: Ahead,
+    opening: FuturesOrdered<BoxFuture<'static, Result<(u64, BatchStream)>>>,
+    /// Bytes of the files that are being opened.
+    bytes: u64,
+    /// The next file, open.
+    next: Option<Result<BatchStream>>,
+    current: Option<BatchStream>,
+    all_known: bool,
+}
+
+/// How many files may be opened before their turn, beside the next one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ahead {
+    files: usize,
+    bytes: u64,
+}
+
+impl Ahead {
+    /// Local files are there at once, and of files that a limit may make needless none is asked for. Otherwise what takes
+    /// its time are the requests, one after the other.
+    pub(crate) fn of(store: &TableStore, limit: usize) -> Self {
+        let together = !store.storage().is_local() && limit == usize::MAX;
+        if together { Self { files: 16, bytes: 8 << 20 } } else { Self { files: 1, bytes: 0 } }
+    }
+}
+
+impl FilesInOrder {
+    pub(crate) fn new(files: BoxStream<'static, Result<Opening>>, ahead: Ahead) -> Self {
+        let opening = FuturesOrdered::new();
+        Self { files, ahead, opening, bytes: 0, next: None, current: None, all_known: false }
+    }
+
+    /// Lets the next files come closer, without waiting for them.
+    fn advance(&mut self, context: &mut Context<'_>) {
+        while !self.all_known
+            && (self.opening.is_empty() || self.opening.len() < self.ahead.files && self.bytes < self.ahead.bytes)
+        {
+            match self.files.poll_next_unpin(context) {
+                Poll::Pending => break,
+                Poll::Ready(None) => self.all_known = true,
+                Poll::Ready(Some(Ok(file))) => {
+                    let size = u64::try_from(file.file.file_size).unwrap_or(0);
+                    self.bytes = self.bytes.saturating_add(size);
+                    self.opening.push_back(async move { Ok((size, file.open().await?)) }.boxed());
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    self.all_known = true;
+                    self.opening.push_back(future::ready(Err(error)).boxed());
+                }
+            }
+        }
+        if self.next.is_none()
+            && let Poll::Ready(Some(opened)) = self.opening.poll_next_unpin(context)
+        {
+            self.next = Some(opened.map(|(size, batches)| {
+                self.bytes = self.bytes.saturating_sub(size);
+                batches
+            }));
+        }
+    }
+
+    /// Drops everything, so that the stream ends after its first error.
+    fn end(&mut self) {
+        *self = Self::new(stream::empty().boxed(), self.ahead);
+    }
+}
+
+impl Stream for FilesInOrder {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            self.advance(context);
+            if let Some(current) = &mut self.current {
+                let Poll::Ready(batch) = current.as_mut().poll_next(context) else {
+                    return Poll::Pending;
+                };
+                match batch {
+                    Some(Ok(batch)) => return Poll::Ready(Some(Ok(batch))),
+                    Some(Err(error)) => {
+                        self.end();
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                    None => self.current = None,
+                }
+            }
+            match self.next.take() {
+                Some(Ok(batches)) => self.current = Some(batches),
+                Some(Err(error)) => {
+                    self.end();
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None if self.all_known && self.opening.is_empty() => return Poll::Ready(None),
+                None => return Poll::Pending,
+            }
+        }
+    }
+}
