@@ -6,6 +6,7 @@ use arrow::array::{Array, RecordBatch};
 use paimon_io::{FileTarget, TableStore};
 use paimon_spec::{BinaryRow, CommitMessage, DataFileMeta, Error, FileSource, Result, SimpleStats, TableSchema};
 
+use crate::file_index::{IndexLayout, WrittenIndex};
 use crate::file_stats::StatsLayout;
 use crate::rolling::{FileLimits, FileNames, FinishedFile, RollingWriter};
 
@@ -33,6 +34,7 @@ impl AppendWriter {
         partition: BinaryRow,
         bucket: i32,
         limits: FileLimits,
+        indexes: Option<Arc<IndexLayout>>,
         next_sequence_number: i64,
     ) -> Result<Self> {
         let target = FileTarget {
@@ -46,7 +48,7 @@ impl AppendWriter {
             bucket,
             held: Vec::new(),
             held_bytes: 0,
-            rolling: RollingWriter::new(target, limits),
+            rolling: RollingWriter::new(target, limits, indexes),
             finished: Vec::new(),
             files: Vec::new(),
             next_sequence_number,
@@ -66,7 +68,7 @@ impl AppendWriter {
     /// Completes the current file, which frees its memory.
     pub(crate) async fn roll(&mut self, store: &TableStore, names: &FileNames) -> Result<()> {
         self.encode(store, names).await?;
-        self.finished.extend(self.rolling.roll().await?);
+        self.finished.extend(self.rolling.roll(store).await?);
         Ok(())
     }
 
@@ -134,6 +136,11 @@ fn describe(
     let signed = |number: u64| {
         i64::try_from(number).map_err(|_| Error::internal("paimon-write", format_args!("{number} of {}", file.name)))
     };
+    let (embedded_index, extra_files) = match file.index {
+        None => (None, Vec::new()),
+        Some(WrittenIndex::Embedded(index)) => (Some(index), Vec::new()),
+        Some(WrittenIndex::File(name)) => (None, vec![name]),
+    };
     let (file_size, row_count) = (signed(file.written.size)?, signed(file.written.rows)?);
     Ok(DataFileMeta {
         file_size,
@@ -146,10 +153,10 @@ fn describe(
         max_sequence_number: sequence_number.saturating_add(row_count) - 1,
         schema_id,
         level: 0,
-        extra_files: Vec::new(),
+        extra_files,
         creation_time_millis: Some(now_millis),
         delete_row_count: Some(0),
-        embedded_index: None,
+        embedded_index,
         file_source: Some(FileSource::Append),
         value_stats_cols,
         external_path: None,

@@ -42,28 +42,44 @@
 //! | `route` | rows to partitions and buckets |
 //! | `append` | one bucket's rows to files, and files to their metadata |
 //! | `rolling` | one file after another, each about as large as wanted |
+//! | `file_index` | indexes of a file, as the options ask for them |
 //! | `file_stats` | statistics of a file's columns, as the table's options want them |
 //! | `commit` | [`commit`] and [`abort`]; see there for its modules |
+//! | `tag` | snapshots under names, for as long as it is said |
+//! | `branch` | branches, and what makes one of them the main history |
+//! | `rollback` | back to an older state |
+//! | `history` | the steps that rollbacks and fast-forwards share |
 //!
-//! Invariants: `commit` never deletes a data file; nothing is acknowledged before the snapshot is published by one
-//! exclusive create; nothing that may be referenced is deleted while the outcome of a publication is unknown.
+//! Invariants: neither `commit` nor a change of the history ever deletes a data file; nothing is acknowledged before the
+//! snapshot is published by one exclusive create; nothing that may be referenced is deleted while the outcome of a
+//! publication is unknown.
 //! Not here: primary-key tables, compaction, expiry.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod align;
 mod append;
+mod branch;
 mod commit;
+mod file_index;
 mod file_stats;
+mod history;
 mod options;
+mod rollback;
 mod rolling;
 mod route;
+mod tag;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod writer;
 
+pub use branch::{create_branch, drop_branch, fast_forward, rename_branch};
 pub use commit::{
     BATCH_IDENTIFIER, CommitMode, CommitRequest, Committed, Conflict, abort, commit, find_commit, find_conflict,
     outcome_is_unknown,
 };
 pub use options::WriteOptions;
+pub use rollback::rollback;
+pub use tag::{Retention, create_tag, expire_tags, rename_tag, replace_tag};
 pub use writer::TableWriter;

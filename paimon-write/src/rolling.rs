@@ -1,10 +1,13 @@
 //! One file after another, each about as large as wanted.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
-use paimon_io::{FileTarget, FileWriter, TableStore, WrittenFile};
+use paimon_io::{FileTarget, FileWriter, TableStore, WrittenFile, index_file_name};
 use paimon_spec::Result;
+
+use crate::file_index::{FileIndexes, IndexLayout, WrittenIndex};
 
 /// Rows written between two looks at a file's size, at least (Java: 1,000).
 const LEAST_ROWS_BETWEEN_CHECKS: u64 = 1_000;
@@ -39,11 +42,13 @@ impl FileNames {
 pub(crate) struct FinishedFile {
     pub(crate) name: String,
     pub(crate) written: WrittenFile,
+    pub(crate) index: Option<WrittenIndex>,
 }
 
 struct OpenFile {
     name: String,
     writer: Box<dyn FileWriter>,
+    indexes: Option<FileIndexes>,
 }
 
 /// Writes rows to files of one folder, beginning a new one when the current one is full.
@@ -51,14 +56,15 @@ pub(crate) struct RollingWriter {
     /// All but the name.
     target: FileTarget,
     limits: FileLimits,
+    indexes: Option<Arc<IndexLayout>>,
     open: Option<OpenFile>,
-    /// Names of all files ever begun, complete or not.
+    /// Names of all files ever begun, complete or not, and of their indexes.
     begun: Vec<String>,
 }
 
 impl RollingWriter {
-    pub(crate) fn new(target: FileTarget, limits: FileLimits) -> Self {
-        Self { target, limits, open: None, begun: Vec::new() }
+    pub(crate) fn new(target: FileTarget, limits: FileLimits, indexes: Option<Arc<IndexLayout>>) -> Self {
+        Self { target, limits, indexes, open: None, begun: Vec::new() }
     }
 
     /// Writes all rows; files that became full are added to `finished`.
@@ -77,24 +83,35 @@ impl RollingWriter {
                     let name = names.next();
                     self.begun.push(name.clone());
                     let target = FileTarget { file_name: name.clone(), ..self.target.clone() };
-                    self.open.insert(OpenFile { name, writer: store.create_file(&target).await? })
+                    let indexes = self.indexes.as_ref().map(|layout| layout.start()).transpose()?;
+                    self.open.insert(OpenFile { name, writer: store.create_file(&target).await?, indexes })
                 }
             };
             let left = batch.num_rows() - written;
             let rows = rows_until_check(self.limits, file.writer.as_ref(), batch).min(left as u64) as usize;
-            file.writer.write(&batch.slice(written, rows)).await?;
+            let slice = batch.slice(written, rows);
+            file.writer.write(&slice).await?;
+            file.indexes.as_mut().map_or(Ok(()), |indexes| indexes.add(&slice))?;
             written += rows;
             if file.writer.rows() >= self.limits.target_rows || file.writer.bytes() >= self.limits.target_bytes {
-                finished.extend(self.roll().await?);
+                finished.extend(self.roll(store).await?);
             }
         }
         Ok(())
     }
 
     /// Completes the current file, if there is one.
-    pub(crate) async fn roll(&mut self) -> Result<Option<FinishedFile>> {
-        let Some(file) = self.open.take() else { return Ok(None) };
-        Ok(Some(FinishedFile { name: file.name, written: file.writer.finish().await? }))
+    pub(crate) async fn roll(&mut self, store: &TableStore) -> Result<Option<FinishedFile>> {
+        let Some(OpenFile { name, writer, indexes }) = self.open.take() else { return Ok(None) };
+        let written = writer.finish().await?;
+        let index = match indexes {
+            Some(indexes) => {
+                self.begun.push(index_file_name(&name));
+                Some(indexes.finish(store, &self.target.bucket_path, &name).await?)
+            }
+            None => None,
+        };
+        Ok(Some(FinishedFile { name, written, index }))
     }
 
     /// Deletes all files ever begun; goes on after a failure and returns the first.
@@ -112,7 +129,8 @@ impl RollingWriter {
 
     /// Bytes held in memory.
     pub(crate) fn memory(&self) -> u64 {
-        self.open.as_ref().map_or(0, |file| file.writer.memory())
+        let indexes = |file: &OpenFile| file.indexes.as_ref().map_or(0, FileIndexes::memory);
+        self.open.as_ref().map_or(0, |file| file.writer.memory() + indexes(file))
     }
 }
 

@@ -15,6 +15,7 @@ use paimon_spec::{BinaryRow, CommitMessage, DataType, Error, Result, TableSchema
 use crate::WriteOptions;
 use crate::align::Aligner;
 use crate::append::AppendWriter;
+use crate::file_index::IndexLayout;
 use crate::file_stats::StatsLayout;
 use crate::options::{UNAWARE_BUCKET, require_writable};
 use crate::rolling::{FileLimits, FileNames};
@@ -34,6 +35,7 @@ pub struct TableWriter {
     aligner: Aligner,
     router: Router,
     stats: StatsLayout,
+    indexes: Option<Arc<IndexLayout>>,
     names: FileNames,
     limits: FileLimits,
     memory_bytes: u64,
@@ -69,6 +71,7 @@ impl TableWriter {
             aligner: Aligner::new(&schema.fields)?,
             router: Router::of(&schema)?,
             stats: StatsLayout::of(&schema)?,
+            indexes: IndexLayout::of(&schema)?.map(Arc::new),
             names: FileNames::new(table.data_file_prefix(), &store.context().clock.unique_id(), suffix),
             limits: FileLimits {
                 target_bytes: table.target_file_bytes(false)?,
@@ -148,7 +151,8 @@ impl TableWriter {
 
     async fn open_bucket(&mut self, partition: &BinaryRow, bucket: i32) -> Result<AppendWriter> {
         let next_sequence_number = self.next_sequence_number(partition, bucket).await?;
-        AppendWriter::new(&self.store, &self.schema, partition.clone(), bucket, self.limits, next_sequence_number)
+        let (limits, indexes) = (self.limits, self.indexes.clone());
+        AppendWriter::new(&self.store, &self.schema, partition.clone(), bucket, limits, indexes, next_sequence_number)
     }
 
     /// Rows of one bucket are ordered by sequence number, so new ones come after those that are there (Java

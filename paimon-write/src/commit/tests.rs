@@ -3,13 +3,14 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
+use paimon_io::TableStore;
 use paimon_io::testkit::{self, Call, CountingStore, FaultyStore, Operation};
-use paimon_io::{FileSnapshotCommit, Storage, TableStore};
-use paimon_spec::{DELETION_VECTORS, DeletionVectorMeta, ErrorKind, FileKind, IndexManifestEntry, Schema};
+use paimon_spec::{DELETION_VECTORS, DeletionVectorMeta, ErrorKind, FileKind, IndexManifestEntry};
 use rstest::rstest;
 
 use super::*;
 use crate::testing::{adds, data_file, live_files, partition, request, schema};
+use crate::tests::stores::{create, open};
 
 fn unpartitioned() -> paimon_spec::BinaryRow {
     paimon_spec::BinaryRow::empty()
@@ -17,19 +18,6 @@ fn unpartitioned() -> paimon_spec::BinaryRow {
 
 async fn append(table: &TableStore, names: &[&str]) -> Result<Committed> {
     commit(table, &request(table, CommitMode::Append).await, &[adds(unpartitioned(), names)]).await
-}
-
-/// A handle on the table in `store` as another process has it: a cache, a clock and identifiers of its own.
-async fn open(store: Arc<dyn ObjectStore>, seed: u64) -> TableStore {
-    let context = testkit::context_of(seed);
-    let storage = Storage::from_store(store, "memory://shared/table", &context);
-    TableStore::open(storage, None, Arc::new(FileSnapshotCommit), context).await.unwrap()
-}
-
-async fn create(store: Arc<dyn ObjectStore>, schema: Schema) -> TableStore {
-    let context = testkit::context_of(1 << 20);
-    let storage = Storage::from_store(store, "memory://shared/table", &context);
-    testkit::create_table_at(storage, schema, context).await
 }
 
 #[tokio::test]

@@ -133,6 +133,33 @@ async fn a_full_merge_leaves_no_deletions() {
 }
 
 #[tokio::test]
+async fn a_sidecar_stays_with_its_manifest_and_goes_with_it() {
+    let table = testkit::create_table(schema(true, &[])).await;
+    let mut eager = paimon_spec::TableSchema::clone(table.schema());
+    for key in ["manifest.full-compaction-threshold-size", "manifest.target-file-size"] {
+        eager.options.insert(key.to_owned(), "1 b".to_owned());
+    }
+    let eager = table.with_schema(std::sync::Arc::new(eager));
+    let mut files = ManifestFiles::new(&table).unwrap();
+    let mut manifests = files.add_manifests(&[numbered(FileKind::Add, 0)]).unwrap();
+    manifests.extend(files.add_manifests(&[numbered(FileKind::Add, 1), numbered(FileKind::Add, 5)]).unwrap());
+    manifests.extend(files.add_manifests(&[numbered(FileKind::Delete, 1)]).unwrap());
+    files.flush().await.unwrap();
+    for manifest in &mut manifests {
+        manifest.extra_files = Some(vec![format!("{}.avro.sidecar", manifest.file_name)]);
+    }
+
+    let merged = merge(&eager, &manifests, &mut files).await.unwrap();
+
+    // The first one is listed as it was; what the other two became has no sidecar, and theirs are not named any more.
+    assert_eq!(merged.len(), 2);
+    assert_eq!(merged[0], manifests[0]);
+    assert_eq!((merged[1].num_added_files, &merged[1].extra_files), (1, &None));
+    let encoded = paimon_spec::encode_manifest_list(&merged, "zstd").unwrap();
+    assert_eq!(paimon_spec::decode_manifest_list(&encoded).unwrap(), merged);
+}
+
+#[tokio::test]
 async fn large_manifests_of_other_partitions_are_not_touched() {
     let options = [("manifest.full-compaction-threshold-size", "1 b"), ("manifest.target-file-size", "1 b")];
     let table = testkit::create_table(schema(true, &options)).await;

@@ -1,0 +1,70 @@
+//! Tables in stores that several processes have open, and that die.
+
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use paimon_io::testkit::{self, FaultyStore};
+use paimon_io::{FileSnapshotCommit, Storage, TableStore};
+use paimon_spec::{BinaryRow, Result, Schema};
+
+use crate::testing::{adds, request, schema};
+use crate::{CommitMode, Committed, commit};
+
+/// A handle on the table in `store` as another process has it: a cache, a clock and identifiers of its own.
+pub(crate) async fn open(store: Arc<dyn ObjectStore>, seed: u64) -> TableStore {
+    let context = testkit::context_of(seed);
+    let storage = Storage::from_store(store, "memory://shared/table", &context);
+    TableStore::open(storage, None, Arc::new(FileSnapshotCommit), context).await.unwrap()
+}
+
+/// A new table in `store`.
+pub(crate) async fn create(store: Arc<dyn ObjectStore>, schema: Schema) -> TableStore {
+    let context = testkit::context_of(1 << 20);
+    let storage = Storage::from_store(store, "memory://shared/table", &context);
+    testkit::create_table_at(storage, schema, context).await
+}
+
+/// Commits a file without partition to the handle's branch; returns the snapshot's number.
+pub(crate) async fn append(table: &TableStore, name: &str) -> i64 {
+    let messages = [adds(BinaryRow::empty(), &[name])];
+    match commit(table, &request(table, CommitMode::Append).await, &messages).await.unwrap() {
+        Committed::Snapshot(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A table in memory with files `a`, `b` and so on, one a snapshot.
+pub(crate) async fn table_of(names: &[&str]) -> (Arc<InMemory>, TableStore) {
+    let store = Arc::new(InMemory::new());
+    let table = create(Arc::clone(&store) as Arc<dyn ObjectStore>, schema(false, &[])).await;
+    for name in names {
+        append(&table, name).await;
+    }
+    (store, table)
+}
+
+/// Does `work` on the table in a new `store` of each round, with a process that dies before its first call of the storage,
+/// its second, and so on until it comes through; after each death `look` sees what is left. The last round is `look`ed at
+/// too, and is the only one for which it gets true.
+pub(crate) async fn dying_at_each_call(
+    mut store: impl AsyncFnMut() -> Arc<InMemory>,
+    work: impl AsyncFn(TableStore) -> Result<()>,
+    mut look: impl AsyncFnMut(Arc<InMemory>, bool),
+) {
+    for calls in 0.. {
+        let store = store().await;
+        let faulty = FaultyStore::new(Arc::clone(&store) as Arc<dyn ObjectStore>);
+        let table = open(Arc::clone(&faulty) as Arc<dyn ObjectStore>, calls).await;
+        let last = faulty.calls() + calls;
+        faulty.fail_before(move |call| call.number >= last);
+        let result = work(table).await;
+        let done = faulty.failed() == 0;
+        assert_eq!(result.is_ok(), done, "{result:?} after {calls} calls");
+        look(store, done).await;
+        if done {
+            assert!(calls > 3, "{calls} calls are too few to have done anything");
+            return;
+        }
+    }
+}
