@@ -9,7 +9,8 @@ use paimon_spec::{Error, Result};
 use crate::{Catalog, FileSystemCatalog};
 
 /// Opens the catalog that `options` describe: `metastore` (only `filesystem`, which is also the default) and
-/// `warehouse`, the URL or path of the folder that holds the databases. The folder is created when it is missing.
+/// `warehouse`, the URL or path of the folder that holds the databases. A local folder is created when it is missing;
+/// object stores need none, and are not asked anything yet.
 ///
 /// # Errors
 /// `InvalidInput` when `warehouse` is missing or `metastore` is unknown; `Unsupported` when `metastore` or the scheme of
@@ -34,6 +35,8 @@ pub async fn connect(options: BTreeMap<String, String>, context: IoContext) -> R
         .filter(|warehouse| !warehouse.is_empty())
         .ok_or_else(|| Error::invalid("Paimon 'warehouse' path must be set"))?;
     let storage = Storage::open(warehouse, &options, &context)?;
-    storage.create_dir("").await?;
+    if storage.is_local() {
+        storage.create_dir("").await?;
+    }
     Ok(Arc::new(FileSystemCatalog::new(storage, options, context)))
 }

@@ -77,17 +77,37 @@ impl FileSystemCatalog {
         schema
     }
 
-    /// Takes a folder away: first out of sight in one step, so that nobody ever sees half a table, then for good.
-    async fn remove_folder(&self, folder: &str) -> Result<()> {
+    /// Takes a folder with these tables in it away: first out of sight, so that nobody ever sees half a table, then for
+    /// good. Where a folder is not renamed in one step, a table is out of sight once its schemas are gone.
+    async fn remove_folder(&self, folder: &str, tables: &[String]) -> Result<()> {
+        if !self.warehouse.is_local() {
+            for table in tables {
+                self.warehouse.delete_dir(&format!("{table}/schema")).await?;
+            }
+            return self.warehouse.delete_dir(folder).await;
+        }
         let parent = folder.rsplit_once('/').map_or("", |(parent, _)| parent);
         let separator = if parent.is_empty() { "" } else { "/" };
         let hidden = format!("{parent}{separator}.dropped-{}", self.context.clock.unique_id());
-        match self.warehouse.rename_dir(folder, &hidden).await {
-            Ok(()) => self.warehouse.delete_dir(&hidden).await,
-            // A store without renames: the parts go one by one.
-            Err(error) if error.kind() == ErrorKind::Unsupported => self.warehouse.delete_dir(folder).await,
-            Err(error) => Err(error),
+        self.warehouse.rename_dir(folder, &hidden).await?;
+        self.warehouse.delete_dir(&hidden).await
+    }
+
+    /// Moves a table's folder. Where that takes many steps, the table has neither name meanwhile: its schemas wait under
+    /// a hidden one.
+    async fn move_folder(&self, from: &str, to: &str) -> Result<()> {
+        if self.warehouse.is_local() {
+            return self.warehouse.rename_dir(from, to).await;
         }
+        let hidden = format!(".renamed-{}", self.context.clock.unique_id());
+        self.warehouse.rename_dir(&format!("{from}/schema"), &format!("{from}/{hidden}")).await?;
+        if let Err(error) = self.warehouse.rename_dir(from, to).await {
+            if error.kind() == ErrorKind::AlreadyExists {
+                self.warehouse.rename_dir(&format!("{from}/{hidden}"), &format!("{from}/schema")).await?;
+            }
+            return Err(error.with_context("schemas", self.warehouse.url(&format!("{from}/{hidden}"))));
+        }
+        self.warehouse.rename_dir(&format!("{to}/{hidden}"), &format!("{to}/schema")).await
     }
 }
 
@@ -128,10 +148,13 @@ impl Catalog for FileSystemCatalog {
         if !self.database_exists(name).await? {
             return if ignore_if_missing { Ok(()) } else { Err(database_missing(name)) };
         }
-        if !cascade && !self.list_tables(name).await?.is_empty() {
+        let folder = database_folder(name)?;
+        let tables = self.list_tables(name).await?;
+        if !cascade && !tables.is_empty() {
             return Err(database_not_empty(name));
         }
-        self.remove_folder(&database_folder(name)?).await
+        let tables: Vec<String> = tables.into_iter().map(|table| format!("{folder}/{table}")).collect();
+        self.remove_folder(&folder, &tables).await
     }
 
     async fn database_exists(&self, name: &str) -> Result<bool> {
@@ -234,7 +257,7 @@ impl Catalog for FileSystemCatalog {
         if self.table_exists(to).await? {
             return Err(table_in_the_way(to));
         }
-        match self.warehouse.rename_dir(&table_folder(from)?, &table_folder(to)?).await {
+        match self.move_folder(&table_folder(from)?, &table_folder(to)?).await {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(table_in_the_way(to).with_source(error)),
             other => other,
         }
@@ -245,7 +268,8 @@ impl Catalog for FileSystemCatalog {
         if !self.table_exists(identifier).await? {
             return if ignore_if_missing { Ok(()) } else { Err(table_missing(identifier)) };
         }
-        self.remove_folder(&table_folder(identifier)?).await
+        let folder = table_folder(identifier)?;
+        self.remove_folder(&folder, std::slice::from_ref(&folder)).await
     }
 }
 

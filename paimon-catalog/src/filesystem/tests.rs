@@ -373,3 +373,27 @@ async fn secrets_do_not_show_in_debug_output() {
     let catalog = connect(options, testkit::context()).await.unwrap();
     assert!(!format!("{catalog:?}").contains("hunter2"));
 }
+
+#[tokio::test]
+async fn connecting_to_an_object_store_leaves_nothing_there() {
+    let context = testkit::context();
+    connect(options("memory://empty/warehouse"), context.clone()).await.unwrap();
+    let store = Storage::open("memory://empty", &BTreeMap::new(), &context).unwrap();
+    assert_eq!(store.list("").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_table_is_opened_by_two_requests() {
+    let context = testkit::context();
+    let (warehouse, store) = testkit::distant_folder(&context);
+    let catalog = FileSystemCatalog::new(warehouse, BTreeMap::new(), context);
+    catalog.create_database("d", false).await.unwrap();
+    catalog.create_table(&table("t"), schema(), false).await.unwrap();
+    let (opened, requests) = store.requests_of(catalog.table(&table("t"))).await;
+    assert_eq!(opened.unwrap().schema().fields, schema().fields);
+    // A listing of the schemas, and the newest one.
+    assert_eq!((requests.count(), requests.rounds, requests.heads()), (2, 2, 0), "{:?}", requests.calls);
+    let (missing, requests) = store.requests_of(catalog.table(&table("missing"))).await;
+    assert_eq!(missing.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(requests.count(), 1, "{:?}", requests.calls);
+}
