@@ -24,7 +24,7 @@ impl NativeCatalog {
     #[staticmethod]
     fn connect(py: Python<'_>, options: BTreeMap<String, String>) -> PyResult<Self> {
         let flag = |key: &str| options.get(key).and_then(|text| text.trim().to_ascii_lowercase().parse().ok());
-        let context = adapt_context(Process::current()?.context(), flag);
+        let context = adapt_context(py, Process::current()?.context(), flag)?;
         let catalog = block_on(py, async move { paimon_catalog::connect(options, context).await })?;
         Ok(Self { catalog })
     }
@@ -75,9 +75,8 @@ impl NativeCatalog {
     fn get_table(&self, py: Python<'_>, database: &str, object: &str) -> PyResult<NativeTable> {
         let catalog = self.catalog.clone();
         let identifier = Identifier::new(database, object).or_raise(py)?;
-        let branch = identifier.branch.clone();
         let store = block_on(py, async move { catalog.table(&identifier).await })?;
-        Ok(NativeTable::new(store, self.catalog.options().clone(), branch))
+        Ok(NativeTable::new(store, self.catalog.options().clone()))
     }
 
     fn alter_table(

@@ -1,5 +1,6 @@
 //! What the crates below may not take for themselves: time, random identifiers, the environment.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -49,14 +50,37 @@ pub(crate) fn new_context() -> IoContext {
     IoContext::new(Arc::new(SystemClock), MetadataCache::new(capacity))
 }
 
-/// `context` as a catalog's options want it: `cache-enabled` (default true), `local.fsync` (default false).
-pub(crate) fn adapt_context(context: &IoContext, flag: impl Fn(&str) -> Option<bool>) -> IoContext {
+/// `context` as a catalog's options want it: `cache-enabled` (default true), `local.fsync` (default false); and with
+/// the environment as Python has it now.
+///
+/// # Errors
+/// `RuntimeError` when there is no Python environment to look at.
+pub(crate) fn adapt_context(
+    py: Python<'_>,
+    context: &IoContext,
+    flag: impl Fn(&str) -> Option<bool>,
+) -> PyResult<IoContext> {
     let mut context = context.clone();
+    context.environment = Arc::new(storage_environment(py)?);
     if flag("cache-enabled") == Some(false) {
         context.cache = MetadataCache::new(0);
     }
     context.fsync = flag("local.fsync").unwrap_or(context.fsync);
-    context
+    Ok(context)
+}
+
+/// The variables that say how to reach a storage. Python's mapping, because other threads may change the process's.
+pub(crate) fn storage_environment(py: Python<'_>) -> PyResult<BTreeMap<String, String>> {
+    let environment = py.import("os")?.getattr("environ")?;
+    let mut variables = BTreeMap::new();
+    for item in environment.call_method0("items")?.try_iter()? {
+        // Names and values that are not text are nobody's of ours.
+        let Ok((name, value)) = item?.extract::<(String, String)>() else { continue };
+        if name.starts_with("AWS_") || matches!(name.as_str(), "HOME" | "USERPROFILE") {
+            variables.insert(name, value);
+        }
+    }
+    Ok(variables)
 }
 
 /// Milliseconds since 1970 of `yyyy-MM-dd HH:mm:ss[.SSS]` in the process's time zone, as Python knows it.

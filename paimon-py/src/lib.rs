@@ -4,6 +4,7 @@
 //! Python noun; one entrance to the runtime ([`runtime::block_on`]) and one exit for errors ([`errors::to_py_err`]).
 //! No rule of the table format lives here.
 
+mod branches;
 mod catalog;
 mod context;
 mod errors;
@@ -12,8 +13,10 @@ mod plan;
 mod predicate;
 mod runtime;
 mod schema;
+mod snapshots;
 mod stream;
 mod table;
+mod tags;
 mod values;
 mod write;
 
@@ -23,6 +26,10 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<catalog::NativeCatalog>()?;
     module.add_class::<table::NativeTable>()?;
+    module.add_class::<snapshots::NativeEntry>()?;
+    module.add_class::<snapshots::NativeSnapshots>()?;
+    module.add_class::<tags::NativeTags>()?;
+    module.add_class::<branches::NativeBranches>()?;
     module.add_class::<predicate::NativePredicate>()?;
     module.add_class::<plan::NativePlan>()?;
     module.add_class::<plan::NativeSplit>()?;
@@ -35,6 +42,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(schema::fields_from_arrow, module)?)?;
     module.add_function(wrap_pyfunction!(schema::fields_to_arrow, module)?)?;
     module.add_function(wrap_pyfunction!(options::known_option_warnings, module)?)?;
+    module.add_function(wrap_pyfunction!(options::s3_settings, module)?)?;
     module.add_function(wrap_pyfunction!(options::without_secrets, module)?)?;
     Ok(())
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use paimon_io::TableStore;
 use paimon_scan::{Plan, ScanReport, Stage};
-use paimon_spec::{DataFileMeta, DataSplit, DataType};
+use paimon_spec::{DataFileMeta, DataSplit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::errors::OrRaise;
 use crate::table::NativeTable;
-use crate::values::to_python;
+use crate::values::partition_dict;
 
 /// The splits of one snapshot that answer a request.
 #[pyclass(frozen, module = "pypaimon._native")]
@@ -50,6 +50,7 @@ impl NativePlan {
             ("partitions", self.report.partitions),
             ("buckets", self.report.buckets),
             ("files", self.report.files),
+            ("file_index", self.report.file_index),
         ];
         for (name, Stage { before, after }) in stages {
             report.set_item(name, (before, after))?;
@@ -155,14 +156,7 @@ impl NativeSplit {
     }
 
     fn partition<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let fields = self.store().schema().partition_fields();
-        let types: Vec<DataType> = fields.iter().map(|field| field.data_type.clone()).collect();
-        let values = self.split.partition.values(&types).or_raise(py)?;
-        let partition = PyDict::new(py);
-        for (field, value) in fields.iter().zip(&values) {
-            partition.set_item(&field.name, to_python(py, value.as_ref(), &field.data_type)?)?;
-        }
-        Ok(partition)
+        partition_dict(py, self.store().schema(), &self.split.partition)
     }
 
     fn __repr__(&self) -> String {

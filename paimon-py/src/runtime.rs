@@ -63,7 +63,7 @@ impl Process {
 
     fn start() -> PyResult<Self> {
         let runtime =
-            Builder::new_multi_thread().thread_name("pypaimon").enable_time().build().map_err(|error| {
+            Builder::new_multi_thread().thread_name("pypaimon").enable_all().build().map_err(|error| {
                 PyRuntimeError::new_err(format!("the threads of pypaimon cannot be started: {error}"))
             })?;
         Ok(Self { id: std::process::id(), runtime, context: new_context(), busy: AtomicUsize::new(0) })

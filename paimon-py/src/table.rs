@@ -1,74 +1,60 @@
 //! `NativeTable`: one table at one schema, and what can be done with it.
 
+mod native_parquet;
+mod options;
+mod partition_batch;
+mod read_point;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::compute::concat;
-use paimon_io::{FileSnapshotCommit, Storage, TableStore, arrow_schema, constant_array};
-use paimon_merge::{ReadRequest, same_by_name};
-use paimon_scan::{Plan, ReadPoint, ScanRequest, count_rows, plan, resolve};
-use paimon_spec::{
-    DataField, DataSplit, Error, FieldId, Result, SchemaChange, Snapshot, TableSchema, Tag, TypeKind, validate_name,
-};
+use paimon_io::{FileSnapshotCommit, Storage, TableStore, arrow_schema};
+use paimon_merge::ReadRequest;
+use paimon_scan::{ScanRequest, Slice};
+use paimon_spec::{DataField, DataSplit, Error, Result, TableSchema};
 use paimon_write::{CommitMode, CommitRequest, Committed, WriteOptions};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyTuple;
 
-use crate::context::{adapt_context, local_offset_millis, local_text_to_millis};
+use self::native_parquet::why_not_native;
+use self::options::{changed_options, on_branch, travels, with_options};
+use self::partition_batch::partition_batch;
+use self::read_point::{Pin, State, StateReader, StateTuple, latest_schema};
+use crate::branches::NativeBranches;
+use crate::context::adapt_context;
 use crate::errors::OrRaise;
 use crate::options::without_secrets;
 use crate::plan::{NativePlan, NativeSplit};
 use crate::predicate::NativePredicate;
 use crate::runtime::{Process, block_on};
 use crate::schema::{NativeSchema, schema_text};
+use crate::snapshots::NativeSnapshots;
 use crate::stream::{NativeBatch, NativeStream, Reading};
+use crate::tags::NativeTags;
 use crate::write::{NativeCommitMessage, NativeWriter};
-
-/// Options that choose a read point.
-const TRAVEL_OPTIONS: [&str; 6] =
-    ["scan.snapshot-id", "scan.tag-name", "scan.timestamp", "scan.timestamp-millis", "scan.version", "scan.watermark"];
-
-/// Options that say where the table's files are: no dynamic option may change them.
-const FIXED_OPTIONS: [&str; 3] = ["bucket", "path", "data-file.path-directory"];
 
 /// A table with one schema and its dynamic options. Never changes.
 #[pyclass(frozen, module = "pypaimon._native")]
 pub(crate) struct NativeTable {
     pub(crate) store: TableStore,
     catalog_options: BTreeMap<String, String>,
-    branch: Option<String>,
     /// Options that `copy` set or removed, on top of the stored ones.
     dynamic: BTreeMap<String, Option<String>>,
     pin: Option<Pin>,
 }
 
-/// The one state that a table reads, whatever is committed later.
-#[derive(Debug, Clone, Copy)]
-struct Pin {
-    /// `None`: the empty state before the first snapshot.
-    snapshot_id: Option<i64>,
-    at_millis: i64,
-}
-
 impl NativeTable {
-    pub(crate) fn new(store: TableStore, catalog_options: BTreeMap<String, String>, branch: Option<String>) -> Self {
-        Self { store, catalog_options, branch, dynamic: BTreeMap::new(), pin: None }
+    pub(crate) fn new(store: TableStore, catalog_options: BTreeMap<String, String>) -> Self {
+        Self { store, catalog_options, dynamic: BTreeMap::new(), pin: None }
     }
 
     fn with(&self, store: TableStore, pin: Option<Pin>) -> Self {
-        Self {
-            store,
-            catalog_options: self.catalog_options.clone(),
-            branch: self.branch.clone(),
-            dynamic: self.dynamic.clone(),
-            pin,
-        }
+        Self { store, catalog_options: self.catalog_options.clone(), dynamic: self.dynamic.clone(), pin }
     }
 
-    /// What it takes to find this table's snapshot, to be used off the Python thread.
-    fn reader(&self, py: Python<'_>) -> PyResult<SnapshotReader> {
-        SnapshotReader::new(py, self.store.clone(), self.pin)
+    /// What it takes to find what this table reads, to be used off the Python thread.
+    fn reader(&self, py: Python<'_>) -> PyResult<StateReader> {
+        StateReader::new(py, self.store.clone(), self.pin.clone())
     }
 
     fn fields(&self, columns: Option<&[String]>) -> Result<Vec<DataField>> {
@@ -121,18 +107,18 @@ impl NativeTable {
         branch: Option<String>,
     ) -> PyResult<Self> {
         let flag = |key: &str| catalog_options.get(key).and_then(|text| text.trim().to_ascii_lowercase().parse().ok());
-        let context = adapt_context(Process::current()?.context(), flag);
+        let context = adapt_context(py, Process::current()?.context(), flag)?;
         let schema = schema_json.map(|text| TableSchema::from_json(text.as_bytes())).transpose().or_raise(py)?;
-        let (options, on_branch) = (catalog_options.clone(), branch.clone());
+        let options = catalog_options.clone();
         let store = block_on(py, async move {
             let storage = Storage::open(&location, &options, &context)?;
             let committer = Arc::new(FileSnapshotCommit);
             match schema {
-                Some(schema) => TableStore::new(storage, Arc::new(schema), on_branch.as_deref(), committer, context),
-                None => TableStore::open(storage, on_branch.as_deref(), committer, context).await,
+                Some(schema) => TableStore::new(storage, Arc::new(schema), branch.as_deref(), committer, context),
+                None => TableStore::open(storage, branch.as_deref(), committer, context).await,
             }
         })?;
-        Ok(Self::new(store, catalog_options, branch))
+        Ok(Self::new(store, catalog_options))
     }
 
     /// `open`, with a pin as `__reduce__` gives it.
@@ -145,18 +131,21 @@ impl NativeTable {
         schema_json: &str,
         branch: Option<String>,
         dynamic: BTreeMap<String, Option<String>>,
-        pin: Option<(Option<i64>, i64)>,
+        pin: Option<(StateTuple, i64)>,
     ) -> PyResult<Self> {
         let table = Self::open(py, location, catalog_options, Some(schema_json), branch)?;
-        let pin = pin.map(|(snapshot_id, at_millis)| Pin { snapshot_id, at_millis });
+        let pin = match pin {
+            Some((state, at_millis)) => Some(Pin::new(State::try_from(state).or_raise(py)?, at_millis)),
+            None => None,
+        };
         Ok(Self { dynamic, pin, ..table })
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let table = slf.get();
-        let pin = table.pin.map(|pin| (pin.snapshot_id, pin.at_millis));
+        let pin = table.pin.as_ref().map(|pin| (StateTuple::from(pin.state), pin.at_millis));
         let options = without_secrets(table.catalog_options.clone());
-        let (branch, dynamic) = (table.branch.clone(), table.dynamic.clone());
+        let (branch, dynamic) = (table.branch(), table.dynamic.clone());
         let arguments = (table.location(), options, table.schema_json(slf.py())?, branch, dynamic, pin);
         (slf.get_type(), arguments).into_pyobject(slf.py())
     }
@@ -168,12 +157,12 @@ impl NativeTable {
 
     #[getter]
     fn branch(&self) -> Option<String> {
-        self.branch.clone()
+        self.store.branch().map(str::to_owned)
     }
 
     #[getter]
-    fn pinned(&self) -> bool {
-        self.pin.is_some()
+    fn pinned(&self) -> Option<StateTuple> {
+        self.pin.as_ref().map(|pin| pin.state.into())
     }
 
     fn catalog_options(&self) -> BTreeMap<String, String> {
@@ -199,11 +188,11 @@ impl NativeTable {
     fn copy(&self, py: Python<'_>, options: BTreeMap<String, Option<String>>) -> PyResult<Self> {
         let changed = changed_options(self.store.schema(), options).or_raise(py)?;
         if changed.is_empty() {
-            return Ok(self.with(self.store.clone(), self.pin));
+            return Ok(self.with(self.store.clone(), self.pin.clone()));
         }
         let dynamic = self.dynamic.clone().into_iter().chain(changed.clone()).collect();
         let branch = changed.get("branch").cloned();
-        let travels = changed.keys().any(|key| TRAVEL_OPTIONS.contains(&key.as_str()));
+        let travels = travels(&changed);
         let schema = with_options(self.store.schema(), changed).or_raise(py)?;
         let store = match &branch {
             None => self.store.with_schema(Arc::new(schema)),
@@ -212,11 +201,9 @@ impl NativeTable {
                 block_on(py, async move { on_branch(&store, branch.as_deref(), &schema).await })?
             }
         };
-        let table = Self {
-            branch: branch.unwrap_or_else(|| self.branch.clone()),
-            dynamic,
-            ..self.with(store, self.pin.filter(|_| !travels))
-        };
+        // Snapshots of another branch, or another state, are not what was pinned.
+        let pin = self.pin.clone().filter(|_| !travels && branch.is_none());
+        let table = Self { dynamic, ..self.with(store, pin) };
         if !travels {
             return Ok(table);
         }
@@ -225,38 +212,16 @@ impl NativeTable {
         Ok(Self { store, ..table })
     }
 
-    fn resolve<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let reader = self.reader(py)?;
-        let snapshot = block_on(py, async move { reader.snapshot().await })?;
-        snapshot.map(|snapshot| snapshot_dict(py, &snapshot)).transpose()
+    fn snapshots(&self) -> NativeSnapshots {
+        NativeSnapshots { store: self.store.clone() }
     }
 
-    fn snapshot<'py>(&self, py: Python<'py>, id: i64) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let store = self.store.clone();
-        let snapshot = block_on(py, async move { store.snapshot(id).await })?;
-        snapshot.map(|snapshot| snapshot_dict(py, &snapshot)).transpose()
+    fn tags(&self) -> NativeTags {
+        NativeTags { store: self.store.clone() }
     }
 
-    fn latest_snapshot<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let store = self.store.clone();
-        let snapshot = block_on(py, async move { store.latest_snapshot().await })?;
-        snapshot.map(|snapshot| snapshot_dict(py, &snapshot)).transpose()
-    }
-
-    fn snapshot_ids(&self, py: Python<'_>) -> PyResult<Vec<i64>> {
-        let store = self.store.clone();
-        block_on(py, async move { store.snapshot_ids().await })
-    }
-
-    /// Asked of the storage, not of the cache.
-    fn has_snapshot(&self, py: Python<'_>, id: i64) -> PyResult<bool> {
-        let store = self.store.clone();
-        block_on(py, async move { store.storage().exists(&store.paths().snapshot(id)).await })
-    }
-
-    fn find_commit(&self, py: Python<'_>, user: String, identifier: i64) -> PyResult<Option<i64>> {
-        let store = self.store.clone();
-        block_on(py, async move { paimon_write::find_commit(&store, &user, identifier).await })
+    fn branches(&self) -> NativeBranches {
+        NativeBranches { store: self.store.clone() }
     }
 
     fn refresh(&self, py: Python<'_>) -> PyResult<Self> {
@@ -267,10 +232,21 @@ impl NativeTable {
         Ok(self.with(self.store.with_schema(Arc::new(schema)), None))
     }
 
-    #[pyo3(signature = (snapshot_id))]
-    fn pin(&self, snapshot_id: Option<i64>) -> Self {
-        let at_millis = self.store.context().clock.now_millis();
-        self.with(self.store.clone(), Some(Pin { snapshot_id, at_millis }))
+    #[pyo3(signature = (state=None))]
+    fn pin(&self, py: Python<'_>, state: Option<StateTuple>) -> PyResult<Self> {
+        let pin = match state {
+            Some(state) => Pin::new(State::try_from(state).or_raise(py)?, self.store.context().clock.now_millis()),
+            None => {
+                let reader = self.reader(py)?;
+                block_on(py, async move { reader.pin().await })?
+            }
+        };
+        Ok(self.with(self.store.clone(), Some(pin)))
+    }
+
+    fn check_pin(&self, py: Python<'_>) -> PyResult<()> {
+        let reader = self.reader(py)?;
+        block_on(py, async move { reader.check().await })
     }
 
     fn identity(&self, py: Python<'_>) -> PyResult<String> {
@@ -283,7 +259,8 @@ impl NativeTable {
     }
 
     #[pyo3(signature = (*, predicate=None, filter_is_exact=true, partition_predicate=None, limit=None, buckets=None,
-                        split_target_bytes=None))]
+                        split_target_bytes=None, shard=None, rows=None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of a Python method")]
     fn plan(
         slf: &Bound<'_, Self>,
         predicate: Option<PyRef<'_, NativePredicate>>,
@@ -292,7 +269,15 @@ impl NativeTable {
         limit: Option<usize>,
         buckets: Option<Vec<i32>>,
         split_target_bytes: Option<u64>,
+        shard: Option<(u32, u32)>,
+        rows: Option<(u64, u64)>,
     ) -> PyResult<NativePlan> {
+        let slice = match (shard, rows) {
+            (None, None) => None,
+            (Some((index, total)), None) => Some(Slice::Shard { index, total }),
+            (None, Some((start, end))) => Some(Slice::Rows { start, end }),
+            _ => return Err(Error::invalid("a plan is cut by shard or by rows, not by both")).or_raise(slf.py()),
+        };
         let reader = slf.get().reader(slf.py())?;
         let request = ScanRequest {
             predicate: predicate.map(|predicate| predicate.predicate.clone()),
@@ -301,6 +286,7 @@ impl NativeTable {
             limit,
             buckets,
             split_target_bytes,
+            slice,
             // What is planned is sent to workers: statistics have done their work by then.
             with_stats: false,
             ..ScanRequest::default()
@@ -349,28 +335,24 @@ impl NativeTable {
     ) -> PyResult<Option<u64>> {
         let reader = self.reader(py)?;
         let predicate = partition_predicate.map(|predicate| predicate.predicate.clone());
-        block_on(py, async move {
-            match reader.read_point().await? {
-                Some(at) => count_rows(&reader.store, &at, predicate.as_ref()).await,
-                None => Ok(Some(0)),
-            }
-        })
+        block_on(py, async move { reader.count_rows(predicate.as_ref()).await })
     }
 
-    #[pyo3(signature = (splits, columns=None))]
+    #[pyo3(signature = (splits, columns=None, predicate=None))]
     fn native_parquet(
         &self,
         py: Python<'_>,
         splits: Vec<PyRef<'_, NativeSplit>>,
         columns: Option<Vec<String>>,
+        predicate: Option<PyRef<'_, NativePredicate>>,
     ) -> PyResult<Vec<Option<String>>> {
         let fields = self.fields(columns.as_deref()).or_raise(py)?;
         let splits: Vec<_> = splits.iter().map(|split| split.split.clone()).collect();
-        let store = self.store.clone();
+        let (store, predicate) = (self.store.clone(), predicate.map(|predicate| predicate.predicate.clone()));
         block_on(py, async move {
             let mut reasons = Vec::with_capacity(splits.len());
             for split in splits {
-                reasons.push(why_not_native(&store, &split, &fields).await?);
+                reasons.push(why_not_native(&store, &split, &fields, predicate.as_ref()).await?);
             }
             Ok(reasons)
         })
@@ -423,274 +405,8 @@ impl NativeTable {
         block_on(py, async move { paimon_write::abort(&store, &messages).await })
     }
 
-    #[pyo3(signature = (name, snapshot_id, ignore_if_exists, time_retained_millis))]
-    fn create_tag(
-        &self,
-        py: Python<'_>,
-        name: String,
-        snapshot_id: Option<i64>,
-        ignore_if_exists: bool,
-        time_retained_millis: Option<i64>,
-    ) -> PyResult<()> {
-        validate_name("tag", &name).or_raise(py)?;
-        let now = self.store.context().clock.now_millis();
-        let wall_clock = now + local_offset_millis(py, now)?;
-        let store = self.store.clone();
-        block_on(py, async move {
-            let snapshot = match snapshot_id {
-                Some(id) => store.snapshot(id).await?.ok_or_else(|| {
-                    Error::not_found(format!("Snapshot with id {id} doesn't exist.")).with_context("snapshot", id)
-                })?,
-                None => store
-                    .latest_snapshot()
-                    .await?
-                    .ok_or_else(|| Error::invalid("No snapshot exists in this table: there is nothing to tag."))?,
-            };
-            let tag = Tag {
-                snapshot: Snapshot::clone(&snapshot),
-                create_time_millis: time_retained_millis.map(|_| wall_clock),
-                time_retained_millis,
-            };
-            match store.create_tag(&name, &tag).await? {
-                paimon_io::PutOutcome::AlreadyExists if !ignore_if_exists => {
-                    Err(Error::new(paimon_spec::ErrorKind::AlreadyExists, format!("Tag '{name}' already exists."))
-                        .with_context("tag", name))
-                }
-                _ => Ok(()),
-            }
-        })
-    }
-
-    fn delete_tag(&self, py: Python<'_>, name: String) -> PyResult<bool> {
-        validate_name("tag", &name).or_raise(py)?;
-        let store = self.store.clone();
-        block_on(py, async move { store.delete_tag(&name).await })
-    }
-
-    fn list_tags(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        let store = self.store.clone();
-        block_on(py, async move { store.tags().await })
-    }
-
-    fn tag<'py>(&self, py: Python<'py>, name: String) -> PyResult<Option<Bound<'py, PyDict>>> {
-        validate_name("tag", &name).or_raise(py)?;
-        let store = self.store.clone();
-        let Some(tag) = block_on(py, async move { store.tag(&name).await })? else { return Ok(None) };
-        let fields = snapshot_dict(py, &tag.snapshot)?;
-        fields.set_item("tagCreateTime", tag.create_time_millis)?;
-        fields.set_item("tagTimeRetained", tag.time_retained_millis)?;
-        Ok(Some(fields))
-    }
-
     fn __repr__(&self) -> String {
-        let pin = self.pin.map_or(String::new(), |pin| format!(", pinned={:?}", pin.snapshot_id));
+        let pin = self.pin.as_ref().map_or(String::new(), |pin| format!(", pinned to {}", pin.state));
         format!("NativeTable(location='{}', schema_id={}{pin})", self.location(), self.store.schema().id)
     }
-}
-
-/// Finds the snapshot that a table reads.
-struct SnapshotReader {
-    store: TableStore,
-    pin: Option<Pin>,
-    /// Option `scan.timestamp` in milliseconds, read in Python's time zone.
-    local_millis: Option<i64>,
-}
-
-impl SnapshotReader {
-    fn new(py: Python<'_>, store: TableStore, pin: Option<Pin>) -> PyResult<Self> {
-        let text = store.schema().options.get("scan.timestamp").cloned();
-        let local_millis = text.map(|text| local_text_to_millis(py, &text)).transpose()?;
-        Ok(Self { store, pin, local_millis })
-    }
-
-    /// Where to read; `None`: nowhere, the table is pinned to its empty state.
-    async fn read_point(&self) -> Result<Option<ReadPoint>> {
-        let Some(pin) = self.pin else {
-            let millis = self.local_millis;
-            let convert = move |text: &str| millis.ok_or_else(|| Error::invalid(format!("timestamp '{text}'")));
-            return ReadPoint::from_options(&self.store, &convert).await.map(Some);
-        };
-        let Some(id) = pin.snapshot_id else { return Ok(None) };
-        // Asked of the storage, not of the cache: the snapshot may have been expired since.
-        if self.store.storage().exists(&self.store.paths().snapshot(id)).await? {
-            return Ok(Some(ReadPoint::Snapshot(id)));
-        }
-        for name in self.store.tags().await? {
-            if self.store.tag(&name).await?.is_some_and(|tag| tag.snapshot.id == id) {
-                return Ok(Some(ReadPoint::Tag(name)));
-            }
-        }
-        Err(Error::not_found(format!(
-            "snapshot {id}, which this read was pinned to {} seconds ago, has been expired since; start the read again \
-             to pin the latest snapshot, or keep it: create a tag on it before long reads, or raise \
-             'snapshot.time-retained' and 'snapshot.num-retained.min'",
-            (self.store.context().clock.now_millis() - pin.at_millis).max(0) / 1000,
-        ))
-        .with_context("expired snapshot", id)
-        .with_context("pinned at (milliseconds since 1970)", pin.at_millis)
-        .with_context("location", self.store.storage().root_url()))
-    }
-
-    async fn snapshot(&self) -> Result<Option<Arc<Snapshot>>> {
-        match self.read_point().await? {
-            Some(at) => resolve(&self.store, &at).await,
-            None => Ok(None),
-        }
-    }
-
-    async fn plan(&self, request: ScanRequest) -> Result<Option<Plan>> {
-        match self.read_point().await? {
-            Some(at) => plan(&self.store, &ScanRequest { at, ..request }).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The table with the schema of its read point, and its own options.
-    async fn travelled(&self) -> Result<TableStore> {
-        let schema = match self.read_point().await? {
-            None | Some(ReadPoint::Latest) => latest_schema(&self.store).await?,
-            Some(at) => match resolve(&self.store, &at).await? {
-                Some(snapshot) => self.store.schema_at(snapshot.schema_id).await?,
-                None => return Ok(self.store.clone()),
-            },
-        };
-        let options = self.store.schema().options.clone();
-        Ok(self.store.with_schema(Arc::new(TableSchema { options, ..TableSchema::clone(&schema) })))
-    }
-}
-
-async fn latest_schema(store: &TableStore) -> Result<Arc<TableSchema>> {
-    store.latest_schema().await?.ok_or_else(|| {
-        Error::not_found("the table has no schema any more: it was dropped")
-            .with_context("table", store.storage().root_url())
-    })
-}
-
-/// What `options` change of the schema's own, refusing what must stay.
-fn changed_options(
-    schema: &TableSchema,
-    options: BTreeMap<String, Option<String>>,
-) -> Result<BTreeMap<String, Option<String>>> {
-    let changed: BTreeMap<_, _> =
-        options.into_iter().filter(|(key, value)| schema.options.get(key) != value.as_ref()).collect();
-    match changed.keys().find(|key| FIXED_OPTIONS.contains(&key.as_str())) {
-        Some(key) => Err(Error::invalid(format!("option '{key}' cannot be changed by copy()"))),
-        None => Ok(changed),
-    }
-}
-
-/// The same schema with options set or removed.
-fn with_options(schema: &TableSchema, changed: BTreeMap<String, Option<String>>) -> Result<TableSchema> {
-    let changes: Vec<_> = changed
-        .into_iter()
-        .map(|(key, value)| match value {
-            Some(value) => SchemaChange::SetOption { key, value },
-            None => SchemaChange::RemoveOption { key },
-        })
-        .collect();
-    Ok(TableSchema { id: schema.id, ..schema.apply(&changes, true, schema.time_millis)? })
-}
-
-/// The same table on another branch, with that branch's latest schema and the options of `schema`.
-async fn on_branch(store: &TableStore, branch: Option<&str>, schema: &TableSchema) -> Result<TableStore> {
-    let committer = Arc::new(FileSnapshotCommit);
-    let store = TableStore::open(store.storage().clone(), branch, committer, store.context().clone()).await?;
-    let options = schema.options.clone();
-    let schema = TableSchema { options, ..TableSchema::clone(store.schema()) };
-    Ok(store.with_schema(Arc::new(schema)))
-}
-
-/// Why a split cannot be given to a Parquet reader that takes columns by name; `None`: it can. Scripts know the texts.
-async fn why_not_native(store: &TableStore, split: &DataSplit, fields: &[DataField]) -> Result<Option<String>> {
-    let reason = |text: &str| Ok(Some(text.to_owned()));
-    if split.files.iter().any(|file| !file.file_name.ends_with(".parquet")) {
-        return reason("non-parquet format");
-    }
-    if fields.iter().any(|field| holds_blob(&field.data_type.kind)) {
-        return reason("blob columns present");
-    }
-    if split.deletions.iter().any(Option::is_some) {
-        return reason("deletion vectors present");
-    }
-    if store.options().data_evolution_enabled()? {
-        return reason("data-evolution merge required");
-    }
-    if !split.raw_convertible {
-        return reason("LSM merge required");
-    }
-    let projection: Vec<FieldId> = fields.iter().map(|field| field.id).collect();
-    for file in &split.files {
-        let (schema, written) = (store.schema(), store.schema_at(file.schema_id).await?);
-        // Readers convert the types of the whole file before they choose columns.
-        if let Some(field) = written.fields.iter().find(|field| !read_alike(&field.data_type.kind)) {
-            return Ok(Some(format!("readers disagree on the type of column '{}'", field.name)));
-        }
-        if file.schema_id != schema.id && !same_by_name(&written, schema, &projection) {
-            return reason("schema evolution requires PyPaimon normalization");
-        }
-    }
-    Ok(None)
-}
-
-fn holds_blob(kind: &TypeKind) -> bool {
-    match kind {
-        TypeKind::Blob => true,
-        TypeKind::Array(element) => holds_blob(&element.kind),
-        TypeKind::Map(_, value) => holds_blob(&value.kind),
-        _ => false,
-    }
-}
-
-/// Types whose values every Parquet reader gives alike.
-fn read_alike(kind: &TypeKind) -> bool {
-    match kind {
-        TypeKind::Time(_)
-        | TypeKind::Variant
-        | TypeKind::Geometry(_)
-        | TypeKind::Geography(..)
-        | TypeKind::Multiset(_)
-        | TypeKind::Vector(..) => false,
-        TypeKind::Array(element) => read_alike(&element.kind),
-        TypeKind::Map(key, value) => read_alike(&key.kind) && read_alike(&value.kind),
-        TypeKind::Row(fields) => fields.iter().all(|field| read_alike(&field.data_type.kind)),
-        _ => true,
-    }
-}
-
-/// One row for each split, with the values of its partition.
-fn partition_batch(schema: &TableSchema, splits: &[&DataSplit]) -> Result<RecordBatch> {
-    let fields = schema.partition_fields();
-    let column = |(position, field): (usize, &DataField)| {
-        let parts = splits.iter().map(|split| {
-            let value = split.partition.get(position, &field.data_type)?;
-            constant_array(value.as_ref(), &field.data_type, 1)
-        });
-        let parts: Vec<ArrayRef> = parts.collect::<Result<_>>()?;
-        match parts.as_slice() {
-            [] => constant_array(None, &field.data_type, 0),
-            _ => concat(&parts.iter().map(AsRef::as_ref).collect::<Vec<_>>()).map_err(partition_error),
-        }
-    };
-    let columns = fields.iter().enumerate().map(column).collect::<Result<_>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(splits.len()));
-    // The default partition is NULL, whatever the column says.
-    let nullable: Vec<_> = fields
-        .iter()
-        .map(|field| {
-            let mut field = field.clone();
-            field.data_type.nullable = true;
-            field
-        })
-        .collect();
-    RecordBatch::try_new_with_options(arrow_schema(&nullable)?, columns, &options).map_err(partition_error)
-}
-
-fn partition_error(error: arrow::error::ArrowError) -> Error {
-    Error::internal("paimon-py", error)
-}
-
-/// A snapshot with the keys of its file.
-fn snapshot_dict<'py>(py: Python<'py>, snapshot: &Snapshot) -> PyResult<Bound<'py, PyDict>> {
-    let json = String::from_utf8(snapshot.to_json().or_raise(py)?)?;
-    Ok(py.import("json")?.call_method1("loads", (json,))?.cast_into::<PyDict>()?)
 }

@@ -1,12 +1,30 @@
 //! Single values, from the format's to Python's.
 
-use paimon_spec::{DataType, Datum, Timestamp, TypeKind};
+use paimon_spec::{BinaryRow, DataType, Datum, TableSchema, Timestamp, TypeKind};
 use pyo3::exceptions::PyNotImplementedError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
+use crate::errors::OrRaise;
+
 /// `date(1970, 1, 1).toordinal()`.
 const EPOCH_ORDINAL: i64 = 719_163;
+
+/// The values of a partition by column.
+pub(crate) fn partition_dict<'py>(
+    py: Python<'py>,
+    schema: &TableSchema,
+    partition: &BinaryRow,
+) -> PyResult<Bound<'py, PyDict>> {
+    let fields = schema.partition_fields();
+    let types: Vec<DataType> = fields.iter().map(|field| field.data_type.clone()).collect();
+    let values = partition.values(&types).or_raise(py)?;
+    let partition = PyDict::new(py);
+    for (field, value) in fields.iter().zip(&values) {
+        partition.set_item(&field.name, to_python(py, value.as_ref(), &field.data_type)?)?;
+    }
+    Ok(partition)
+}
 
 /// `value`, of type `data_type`, as the Python object that pyarrow would give; nanoseconds are cut to microseconds.
 pub(crate) fn to_python<'py>(

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import http.client
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +21,40 @@ def catalog(tmp_path: Path) -> FileSystemCatalog:
     made = CatalogFactory.create({"warehouse": tmp_path / "warehouse"})
     made.create_database("db")
     return made
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A store of moto's, in a process of its own on a free port of this machine; it has a bucket ``lake``."""
+    pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        found = next(filter(None, (re.search(r"http://127\.0\.0\.1:\d+", line) for line in server.stderr)))
+        drain = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=server.stderr)
+        try:
+            request(found[0], "PUT", "/lake")
+            yield found[0]
+        finally:
+            server.terminate()
+            drain.wait()
+
+
+def request(endpoint: str, method: str, path: str) -> bytes:
+    """Asks a server something, and gives what it answers."""
+    connection = http.client.HTTPConnection(endpoint.removeprefix("http://"), timeout=20)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    body = answer.read()
+    assert answer.status == 200, (answer.status, body)
+    connection.close()
+    return body
+
+
+@pytest.fixture
+def s3(s3_endpoint: str) -> dict[str, str]:
+    """Options for the bucket ``lake``."""
+    return {"s3.endpoint": s3_endpoint, "s3.access-key": "KEY", "s3.secret-key": "SECRET"}
 
 
 class Tables:

@@ -192,7 +192,7 @@ def test_text_where_a_list_of_columns_belongs_is_refused() -> None:
 
 def test_tags_are_created_listed_read_and_deleted(tables: Tables) -> None:
     table = tables.create({"n": pa.int32()})
-    with pytest.raises(ValueError, match="No snapshot"):
+    with pytest.raises(ValueError, match="latest snapshot doesn't exist"):
         table.create_tag("early")
     append(table, {"n": [1]})
     append(table, {"n": [2]})

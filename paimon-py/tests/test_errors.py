@@ -151,9 +151,9 @@ def test_names_and_methods_that_only_apaches_wheel_has_are_named(table: FileStor
         lambda: pypaimon.SQLContext,
         lambda: CoreOptions.MERGE_ENGINE,
         lambda: table.options.merge_engine(),
-        lambda: table.rollback_to(1),
+        lambda: table.changelog_manager(),
         lambda: table.new_stream_read_builder(),
-        lambda: table.new_read_builder().new_scan().with_shard(0, 2),
+        lambda: table.new_read_builder().new_scan().with_chunk_shuffle(1),
         lambda: table.new_read_builder().new_read().to_ray([]),
         lambda: table.new_batch_write_builder().new_update(),
     ):

@@ -96,18 +96,18 @@ def test_refresh_sees_a_new_schema(table: FileStoreTable, tables: Tables) -> Non
 
 
 def test_a_pinned_table_reads_its_state_whatever_is_committed(table: FileStoreTable) -> None:
-    pinned = FileStoreTable(table.native.pin(2), table.identifier)
+    pinned = FileStoreTable(table.native.pin(("snapshot", None, 2)), table.identifier)
     append(table, {"n": [4], "m": [40]})
     for reader in (pinned, pickle.loads(pickle.dumps(pinned))):
         assert read(reader)["n"].to_pylist() == [1, 2]
         assert reader.native.count_rows() == 2
-    empty = FileStoreTable(table.native.pin(None), table.identifier)
+    empty = FileStoreTable(table.native.pin(("snapshot", None, None)), table.identifier)
     assert read(empty).num_rows == 0
     assert empty.native.count_rows() == 0
 
 
 def test_a_pin_that_was_expired_is_named(table: FileStoreTable) -> None:
-    pinned = FileStoreTable(table.native.pin(1), table.identifier)
+    pinned = FileStoreTable(table.native.pin(("snapshot", None, 1)), table.identifier)
     assert read(pinned).num_rows == 1
     (folder(table) / "snapshot/snapshot-1").unlink()
     with pytest.raises(SnapshotExpiredError, match="snapshot 1.* was pinned to .* seconds ago.*tag"):
@@ -115,7 +115,7 @@ def test_a_pin_that_was_expired_is_named(table: FileStoreTable) -> None:
 
 
 def test_a_pin_holds_while_a_tag_keeps_its_snapshot(table: FileStoreTable) -> None:
-    pinned = FileStoreTable(table.native.pin(2), table.identifier)
+    pinned = FileStoreTable(table.native.pin(("snapshot", None, 2)), table.identifier)
     (folder(table) / "snapshot/snapshot-2").unlink()
     assert read(pinned)["n"].to_pylist() == [1, 2]
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pypaimon.schema.schema import Schema
     from pypaimon.schema.schema_change import SchemaChange
     from pypaimon.tag.tag import Tag
+    from pypaimon.tag.tag_manager import TagManager
 
 __all__ = [
     "CatalogFactory",
@@ -36,6 +37,7 @@ __all__ = [
     "Schema",
     "SchemaChange",
     "Tag",
+    "TagManager",
     "UnsupportedFeatureError",
     "__implementation__",
     "__version__",
@@ -54,12 +56,12 @@ _LAZY = {
     "Schema": "pypaimon.schema.schema",
     "SchemaChange": "pypaimon.schema.schema_change",
     "Tag": "pypaimon.tag.tag",
+    "TagManager": "pypaimon.tag.tag_manager",
     "UnsupportedFeatureError": "pypaimon.exceptions",
 }
 _MISSING = {
     "PaimonVirtualFileSystem": "use pyarrow.fs, or the object store's own client",
     "SQLContext": "use daft.sql with pypaimon.daft.PaimonCatalog, or read.to_duckdb(splits, name)",
-    "TagManager": "use table.create_tag(...), table.delete_tag(...) and table.list_tags()",
 }
 
 install_finder()

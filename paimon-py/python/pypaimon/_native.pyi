@@ -4,6 +4,7 @@ Use `pypaimon` and `pypaimon.daft`; these classes follow them without notice. Al
 call waits with the GIL released and stops on Ctrl-C. Errors are those of `pypaimon.exceptions`.
 """
 
+import builtins
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
@@ -11,25 +12,34 @@ from typing_extensions import Self
 
 __all__ = [
     "NativeBatch",
+    "NativeBranches",
     "NativeCatalog",
     "NativeCommitMessage",
+    "NativeEntry",
     "NativeFile",
     "NativePlan",
     "NativePredicate",
     "NativeSchema",
+    "NativeSnapshots",
     "NativeSplit",
     "NativeStream",
     "NativeTable",
+    "NativeTags",
     "NativeWriter",
     "fields_from_arrow",
     "fields_to_arrow",
     "known_option_warnings",
+    "s3_settings",
     "without_secrets",
 ]
 
 _Tree = tuple[Any, ...]
 """A condition: ``("and", [tree, ..])``, ``("or", [tree, ..])``, ``("not", tree)`` or
 ``("leaf", method, column, [literal, ..])`` with the methods of `pypaimon.common.predicate.Predicate`."""
+
+_State = tuple[str, int | None, int | None]
+"""What is read: ``("snapshot", None, id)`` (no id: the empty state), ``("delta", after, up_to)``: what the snapshots in
+between appended, or ``("diff", before, after)``: what the second state has and the first has not."""
 
 @final
 class NativeCatalog:
@@ -84,7 +94,7 @@ class NativeTable:
         schema_json: str,
         branch: str | None = None,
         dynamic: Mapping[str, str | None] = ...,
-        pin: tuple[int | None, int] | None = None,
+        pin: tuple[_State, int] | None = None,
     ) -> Self:
         """What unpickling calls; use `open`."""
 
@@ -108,8 +118,8 @@ class NativeTable:
     @property
     def branch(self) -> str | None: ...
     @property
-    def pinned(self) -> bool:
-        """Whether `pin` made it."""
+    def pinned(self) -> _State | None:
+        """What it is pinned to, for `pin`; ``None``: what its options say, anew at each read."""
 
     def catalog_options(self) -> dict[str, str]: ...
     def schema_json(self) -> str:
@@ -124,35 +134,31 @@ class NativeTable:
     def copy(self, options: Mapping[str, str | None]) -> NativeTable:
         """The same table with options set or removed (``None``).
 
-        Options that choose a read point bring that state's schema. A read point that does not exist, and a change of
-        ``bucket``, ``path`` or ``data-file.path-directory``, are errors.
+        Options that choose a read point bring that state's schema; increments have the latest one. What does not exist,
+        and a change of ``bucket``, ``path`` or ``data-file.path-directory``, are errors.
         """
 
     def refresh(self) -> NativeTable:
         """The same table and dynamic options with the schema that is current now, not pinned."""
 
-    def resolve(self) -> dict[str, Any] | None:
-        """The snapshot that a read starts from, with the keys of its file; ``None`` for the empty state."""
+    def snapshots(self) -> NativeSnapshots:
+        """The snapshots of this branch."""
 
-    def snapshot(self, id: int) -> dict[str, Any] | None:
-        """A snapshot, perhaps from the cache."""
+    def tags(self) -> NativeTags:
+        """The tags of this branch."""
 
-    def latest_snapshot(self) -> dict[str, Any] | None: ...
-    def snapshot_ids(self) -> list[int]:
-        """Ids of the retained snapshots, ascending."""
+    def branches(self) -> NativeBranches:
+        """The branches of the table."""
 
-    def has_snapshot(self, id: int) -> bool:
-        """Whether a snapshot is retained now; asked of the storage."""
+    def pin(self, state: _State | None = None) -> NativeTable:
+        """The same table and schema reading exactly this state or increment, whatever is committed later.
 
-    def find_commit(self, user: str, identifier: int) -> int | None:
-        """The retained snapshot that a user committed under an identifier."""
-
-    def pin(self, snapshot_id: int | None) -> NativeTable:
-        """The same table and schema reading exactly this snapshot, whatever is committed later.
-
-        ``None`` is the empty state. Nothing is read now; a read of a snapshot that has been expired meanwhile raises
-        `pypaimon.exceptions.SnapshotExpiredError`.
+        ``None`` is what the table reads now. A given state is not looked for now; a read of one that has been expired
+        meanwhile raises `pypaimon.exceptions.SnapshotExpiredError`.
         """
+
+    def check_pin(self) -> None:
+        """Raises `pypaimon.exceptions.SnapshotExpiredError` when the pinned state is in storage no longer."""
 
     def identity(self) -> str:
         """What tells this table from another one created at the same place later."""
@@ -174,6 +180,8 @@ class NativeTable:
         limit: int | None = None,
         buckets: Sequence[int] | None = None,
         split_target_bytes: int | None = None,
+        shard: tuple[int, int] | None = None,
+        rows: tuple[int, int] | None = None,
     ) -> NativePlan:
         """Finds the files that may hold rows of the answer.
 
@@ -184,6 +192,8 @@ class NativeTable:
             limit: How many rows are wanted.
             buckets: Which buckets are wanted.
             split_target_bytes: Bytes that splits are packed to; ``None``: the table's option.
+            shard: Which of how many equal parts of the rows; `limit` then ends no planning.
+            rows: From which row up to but without which one.
         """
 
     def read(
@@ -221,11 +231,16 @@ class NativeTable:
     def count_rows(self, partition_predicate: NativePredicate | None = None) -> int | None:
         """Rows by metadata alone; ``None`` when that cannot tell."""
 
-    def native_parquet(self, splits: Sequence[NativeSplit], columns: Sequence[str] | None = None) -> list[str | None]:
+    def native_parquet(
+        self,
+        splits: Sequence[NativeSplit],
+        columns: Sequence[str] | None = None,
+        predicate: NativePredicate | None = None,
+    ) -> list[str | None]:
         """For each split, why its files cannot be given to a Parquet reader that takes columns by name.
 
         ``None``: they can be: all are Parquet with the same columns by id, name and type, nothing is deleted, and every
-        reader agrees on the types.
+        reader agrees on the types. And no file index is to be asked about ``predicate``, which `read` does.
         """
 
     def partition_batch(self, splits: Sequence[NativeSplit]) -> NativeBatch:
@@ -266,14 +281,75 @@ class NativeTable:
     def abort(self, messages: Sequence[NativeCommitMessage]) -> None:
         """Deletes the new files of messages that are known not to be committed."""
 
-    def create_tag(
+@final
+class NativeSnapshots:
+    """The snapshots that a table retains, as dictionaries with the keys of their files."""
+
+    def get(self, id: int) -> dict[str, Any] | None:
+        """A snapshot, perhaps from the cache."""
+
+    def latest(self) -> dict[str, Any] | None: ...
+    def ids(self) -> list[int]:
+        """Ids, ascending."""
+
+    def find_commit(self, user: str, identifier: int) -> int | None:
+        """The retained snapshot that a user committed under an identifier."""
+
+    def delta_entries(self, id: int) -> list[NativeEntry]:
+        """The data files that a snapshot added and removed."""
+
+    def rollback(
+        self, *, snapshot_id: int | None = None, tag: str | None = None, timestamp_millis: int | None = None
+    ) -> int:
+        """Makes one of these the latest state, and returns its snapshot's id. Later snapshots and their tags go."""
+
+@final
+class NativeEntry:
+    """A data file that a snapshot added or removed."""
+
+    @property
+    def kind(self) -> int:
+        """0: added; 1: removed."""
+
+    @property
+    def bucket(self) -> int: ...
+    @property
+    def total_buckets(self) -> int: ...
+    @property
+    def file(self) -> NativeFile: ...
+    def partition(self) -> dict[str, Any]:
+        """The partition's values as Python objects."""
+
+@final
+class NativeBranches:
+    """The branches of a table."""
+
+    def list(self) -> list[str]:
+        """All but the main one."""
+
+    def create(self, name: str, from_tag: str | None, ignore_if_exists: bool) -> None: ...
+    def drop(self, name: str) -> None: ...
+    def rename(self, old: str, new: str) -> None: ...
+    def fast_forward(self, name: str) -> None:
+        """Makes this branch what another one is."""
+
+@final
+class NativeTags:
+    """The tags of a table."""
+
+    def create(
         self, name: str, snapshot_id: int | None, ignore_if_exists: bool, time_retained_millis: int | None
     ) -> None: ...
-    def delete_tag(self, name: str) -> bool:
+    def replace(self, name: str, snapshot_id: int | None, time_retained_millis: int | None) -> None: ...
+    def rename(self, old: str, new: str) -> None: ...
+    def delete(self, name: str) -> bool:
         """Whether there was one."""
 
-    def list_tags(self) -> list[str]: ...
-    def tag(self, name: str) -> dict[str, Any] | None:
+    def expire(self) -> builtins.list[str]:
+        """Deletes those whose time is over; their names."""
+
+    def list(self) -> list[str]: ...
+    def get(self, name: str) -> dict[str, Any] | None:
         """A tag's snapshot with ``tagCreateTime`` and ``tagTimeRetained`` in milliseconds."""
 
 @final
@@ -361,7 +437,7 @@ class NativePlan:
     def splits(self) -> list[NativeSplit]: ...
     @property
     def report(self) -> dict[str, Any]:
-        """What each stage was given and kept: ``manifests``, ``partitions``, ``buckets`` and ``files`` as pairs.
+        """What each stage was given and kept: ``manifests``, ``partitions``, ``buckets``, ``files``, ``file_index``.
 
         ``entries_read`` counts manifest entries; ``limit_stopped`` says whether the limit ended planning.
         """
@@ -443,6 +519,15 @@ def fields_to_arrow(fields_json: str) -> NativeSchema:
 
 def known_option_warnings(options: Mapping[str, str]) -> list[str]:
     """A warning for each key that looks like a misspelt option of the format."""
+
+def s3_settings(bucket: str, options: Mapping[str, str]) -> dict[str, Any]:
+    """How to reach a bucket, by the names of Daft's ``S3Config``.
+
+    Keys are those of the options or of a profile; those of the environment and of the machine are Daft's to find.
+
+    Raises:
+        InvalidInputError: Options that are misspelt, contradict one another, or are not enough.
+    """
 
 def without_secrets(options: Mapping[str, str]) -> dict[str, str]:
     """The options that may be stored or sent in the open."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "CommitCallbackError",
     "CommitConflictError",
     "CorruptTableError",
     "InvalidInputError",
@@ -80,6 +81,16 @@ class CorruptTableError(PaimonError):
 
 class CommitConflictError(PaimonError):
     """Another commit changed what this commit relied on. Nothing was committed; start again from a fresh read."""
+
+
+class CommitCallbackError(PaimonError, RuntimeError):
+    """A snapshot was committed, and a callback failed after it. Do not commit again, and do not abort.
+
+    Attributes:
+        snapshot_id: The snapshot.
+    """
+
+    snapshot_id: int = 0
 
 
 class PaimonFileNotFoundError(PaimonError, FileNotFoundError):

@@ -17,7 +17,7 @@ _ELSE = "use Apache's pypaimon for it, or ask for it in this project's issue tra
 _MODULES: Mapping[str, str] = {
     "api": "REST catalogs are not supported yet: use a filesystem catalog",
     "benchmark": _ELSE,
-    "branch": "read a branch by its name: catalog.get_table('db.table$branch_name')",
+    "branch": "use table.branch_manager()",
     "casting": _ELSE,
     "catalog.jdbc_catalog": "JDBC catalogs are not supported yet: use a filesystem catalog",
     "catalog.rest": "REST catalogs are not supported yet: use a filesystem catalog",

@@ -155,6 +155,14 @@ for reader in ("auto", "paimon"):
     )
     assert result.sort("id").to_pydict() == {"id": [1, 2], "name": ["alice", "bob"]}
     assert read_paimon("db.t", {"warehouse": warehouse}, reader=reader).count_rows() == 3
+table = inner.get_table("db.t")
+table.create_tag("one")
+table.branch_manager().create_branch("b", "one")
+write_paimon(df, "db.t", {"warehouse": warehouse}, branch="b")
+for reader in ("auto", "paimon"):
+    added = read_paimon("db.t", {"warehouse": warehouse}, branch="b", incremental=(1, 2), reader=reader)
+    assert sorted(added.to_pydict()["id"]) == [1, 2, 3]
+    assert read_paimon("db.t", {"warehouse": warehouse}, branch="b", reader=reader).count_rows() == 6
 print("done")
 """
     done = subprocess.run(

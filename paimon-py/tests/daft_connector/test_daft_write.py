@@ -197,7 +197,7 @@ def test_a_partition_value_may_be_of_the_column_s_own_type(options: Options, mak
 def test_commit_properties_are_recorded_in_the_snapshot(options: Options, make_table: MakeTable) -> None:
     table = make_table("t", [FRUIT])
     write_paimon(daft.from_arrow(FRUIT), "db.t", options, commit_properties={"job": "nightly"})
-    assert table.native.snapshot(2)["properties"] == {"job": "nightly"}
+    assert table.native.snapshots().get(2)["properties"] == {"job": "nightly"}
 
 
 def test_an_idempotent_write_happens_once(options: Options, make_table: MakeTable, catalog: Any) -> None:

@@ -49,8 +49,16 @@ class Catalog(ABC):
         """
 
     @abstractmethod
-    def drop_database(self, name: str, ignore_if_not_exists: bool = False, cascade: bool = False) -> None:
+    def drop_database(
+        self, name: str, ignore_if_not_exists: bool = False, cascade: bool = False, *, ignore_if_exists: bool = False
+    ) -> None:
         """Drops a database; `cascade` drops its tables too.
+
+        Args:
+            name: Its name.
+            ignore_if_not_exists: Whether it may be missing.
+            cascade: Whether it may have tables.
+            ignore_if_exists: The same as `ignore_if_not_exists`: Daft's own connector calls it so.
 
         Raises:
             DatabaseNotExistException: It does not exist.
@@ -84,8 +92,15 @@ class Catalog(ABC):
         """
 
     @abstractmethod
-    def drop_table(self, identifier: str | Identifier, ignore_if_not_exists: bool = False) -> None:
+    def drop_table(
+        self, identifier: str | Identifier, ignore_if_not_exists: bool = False, *, ignore_if_exists: bool = False
+    ) -> None:
         """Drops a table with its files.
+
+        Args:
+            identifier: The table.
+            ignore_if_not_exists: Whether it may be missing.
+            ignore_if_exists: The same: Daft's own connector calls it so.
 
         Raises:
             TableNotExistException: It does not exist.
@@ -114,16 +129,57 @@ class Catalog(ABC):
             InvalidInputError: A change cannot be made.
         """
 
+    @abstractmethod
+    def create_branch(self, identifier: str | Identifier, branch_name: str, tag_name: str | None = None) -> None:
+        """Creates a branch of a table, from a tag or with the latest schema and no rows.
+
+        Raises:
+            TableNotExistException: The table does not exist.
+            BranchAlreadyExistException: The branch exists.
+            TagNotExistException: The tag does not exist.
+        """
+
+    @abstractmethod
+    def drop_branch(self, identifier: str | Identifier, branch_name: str) -> None:
+        """Drops a branch of a table.
+
+        Raises:
+            TableNotExistException: The table does not exist.
+            BranchNotExistException: The branch does not exist.
+        """
+
+    @abstractmethod
+    def rename_branch(self, identifier: str | Identifier, from_branch: str, to_branch: str) -> None:
+        """Renames a branch of a table.
+
+        Raises:
+            TableNotExistException: The table does not exist.
+            BranchNotExistException: `from_branch` does not exist.
+            BranchAlreadyExistException: `to_branch` exists.
+        """
+
+    @abstractmethod
+    def fast_forward(self, identifier: str | Identifier, branch_name: str) -> None:
+        """Makes a table what one of its branches is; see `BranchManager.fast_forward`.
+
+        Raises:
+            TableNotExistException: The table does not exist.
+            BranchNotExistException: The branch does not exist.
+        """
+
+    @abstractmethod
+    def list_branches(self, identifier: str | Identifier) -> list[str]:
+        """The names of a table's branches beside the main one, in order.
+
+        Raises:
+            TableNotExistException: The table does not exist.
+        """
+
     _snapshots_by_files = "commits of this catalog are files of the table"
     alter_database = unsupported("Catalog.alter_database", "filesystem catalogs keep nothing for a database")
     load_snapshot = unsupported("Catalog.load_snapshot", "use table.snapshot_manager().get_latest_snapshot()")
     commit_snapshot = unsupported("Catalog.commit_snapshot", _snapshots_by_files)
-    rollback_to = unsupported("Catalog.rollback_to", "read the older state with table.copy({'scan.snapshot-id': ...})")
-    create_branch = unsupported("Catalog.create_branch")
-    drop_branch = unsupported("Catalog.drop_branch")
-    rename_branch = unsupported("Catalog.rename_branch")
-    fast_forward = unsupported("Catalog.fast_forward")
-    list_branches = unsupported("Catalog.list_branches")
+    rollback_to = unsupported("Catalog.rollback_to", "use table.rollback_to(snapshot id or tag)")
     create_partitions = unsupported("Catalog.create_partitions", "partitions come into being with their first row")
     list_partitions_paged = unsupported(
         "Catalog.list_partitions_paged", "see the partitions of new_scan().plan().splits()"

@@ -54,8 +54,10 @@ class FileSystemCatalog(Catalog):
             )
         self._native.create_database(name, ignore_if_exists)
 
-    def drop_database(self, name: str, ignore_if_not_exists: bool = False, cascade: bool = False) -> None:
-        self._native.drop_database(name, ignore_if_not_exists, cascade)
+    def drop_database(
+        self, name: str, ignore_if_not_exists: bool = False, cascade: bool = False, *, ignore_if_exists: bool = False
+    ) -> None:
+        self._native.drop_database(name, ignore_if_not_exists or ignore_if_exists, cascade)
 
     def list_tables(self, database_name: str) -> list[str]:
         return self._native.list_tables(database_name)
@@ -69,9 +71,11 @@ class FileSystemCatalog(Catalog):
         _warn_of_misspelt(schema.options)
         self._native.create_table(name.database, name.object, schema.to_json(), ignore_if_exists)
 
-    def drop_table(self, identifier: str | Identifier, ignore_if_not_exists: bool = False) -> None:
+    def drop_table(
+        self, identifier: str | Identifier, ignore_if_not_exists: bool = False, *, ignore_if_exists: bool = False
+    ) -> None:
         name = Identifier.of(identifier)
-        self._native.drop_table(name.database, name.object, ignore_if_not_exists)
+        self._native.drop_table(name.database, name.object, ignore_if_not_exists or ignore_if_exists)
 
     def rename_table(self, source_identifier: str | Identifier, target_identifier: str | Identifier) -> None:
         source, target = Identifier.of(source_identifier), Identifier.of(target_identifier)
@@ -118,6 +122,21 @@ class FileSystemCatalog(Catalog):
         if tag is None:
             raise TagNotExistException(tag_name)
         return tag
+
+    def create_branch(self, identifier: str | Identifier, branch_name: str, tag_name: str | None = None) -> None:
+        self.get_table(identifier).branch_manager().create_branch(branch_name, tag_name)
+
+    def drop_branch(self, identifier: str | Identifier, branch_name: str) -> None:
+        self.get_table(identifier).branch_manager().drop_branch(branch_name)
+
+    def rename_branch(self, identifier: str | Identifier, from_branch: str, to_branch: str) -> None:
+        self.get_table(identifier).branch_manager().rename_branch(from_branch, to_branch)
+
+    def fast_forward(self, identifier: str | Identifier, branch_name: str) -> None:
+        self.get_table(identifier).branch_manager().fast_forward(branch_name)
+
+    def list_branches(self, identifier: str | Identifier) -> list[str]:
+        return self.get_table(identifier).branch_manager().branches()
 
     def drop_partitions(self, identifier: str | Identifier, partitions: Sequence[Mapping[str, str]]) -> None:
         """Deletes all rows of partitions.

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
+from pypaimon import _native
 from pypaimon.unsupported import unsupported
 
 __all__ = ["FileIO"]
+
+#: Java's keys -> what Daft calls the same.
+_JAVA_KEYS = {
+    "fs.s3.endpoint": "endpoint_url",
+    "fs.s3.region": "region_name",
+    "fs.s3.accessKeyId": "key_id",
+    "fs.s3.accessKeySecret": "access_key",
+    "fs.s3.securityToken": "session_token",
+}
 
 
 @dataclass(frozen=True)
@@ -14,10 +25,20 @@ class FileIO:
     """The options with which a table's storage was opened. Reading and writing files is the native module's.
 
     Attributes:
-        properties: Catalog options, secrets included; they are not shown in the representation.
+        properties: Catalog options, secrets included; they are not shown in the representation. What they say of S3 is
+            there in Java's spelling too, which is the one that Daft's own connector knows.
     """
 
     properties: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, options: dict[str, str]) -> FileIO:
+        """How a table that was opened with `options` reaches its storage."""
+        warehouse = urlsplit(options.get("warehouse", ""))
+        if warehouse.scheme not in ("s3", "s3a", "s3n"):
+            return cls(options)
+        said = _native.s3_settings(warehouse.netloc, options)
+        return cls({**{key: str(said[name]) for key, name in _JAVA_KEYS.items() if name in said}, **options})
 
     _remedy = "use pyarrow.fs, or the object store's own client"
     new_input_stream = unsupported("FileIO.new_input_stream", _remedy)

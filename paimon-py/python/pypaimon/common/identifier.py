@@ -81,6 +81,24 @@ class Identifier:
         """`identifier` itself, parsed when it is text."""
         return identifier if isinstance(identifier, cls) else cls.from_string(identifier)  # type: ignore[arg-type]
 
+    def on_branch(self, branch: str | None) -> Identifier:
+        """The same table on a branch; ``None``: as it is.
+
+        Raises:
+            InvalidInputError: The branch has no name, or this identifier names another one.
+            TypeError: `branch` is not a text.
+        """
+        if branch is None:
+            return self
+        if not isinstance(branch, str):
+            raise TypeError(f"branch must be the name of a branch, got: {branch!r}")
+        if not branch.strip():
+            raise InvalidInputError("Branch name is blank.")
+        table, named, system_table = self._parts()
+        if named not in (None, branch):
+            raise InvalidInputError(f"branch={branch!r} contradicts '{self.object}', which names branch '{named}'")
+        return Identifier(self.database, table, branch, system_table)
+
     def get_full_name(self) -> str:
         """``database.object``."""
         return f"{self.database}.{self.object}"

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from pypaimon.catalog.catalog import Catalog as InnerCatalog
     from pypaimon.daft.explain import PaimonScanExplain
     from pypaimon.daft.reader import Filters
+    from pypaimon.daft.source import PaimonDataSource
     from pypaimon.table.file_store_table import FileStoreTable
 
-_READ_OPTIONS = {"snapshot_id", "tag_name", "timestamp", "io_config", "follow_latest", "reader"}
-_WRITE_OPTIONS = {"partition", "commit_properties", "idempotence_key"}
+_SELECTORS = ("snapshot_id", "tag_name", "timestamp", "incremental")
+_READ_OPTIONS = {*_SELECTORS, "branch", "io_config", "follow_latest", "reader"}
+_WRITE_OPTIONS = {"partition", "commit_properties", "idempotence_key", "branch"}
 
 
 class PaimonCatalog(Catalog):
@@ -229,11 +231,11 @@ class PaimonTable(Table):
         """A lazy frame over the table as it is now, see ``read_paimon``.
 
         Args:
-            **options: ``snapshot_id``, ``tag_name``, ``timestamp``, ``io_config``, ``follow_latest``, ``reader``.
+            **options: ``snapshot_id``, ``tag_name``, ``timestamp``, ``incremental``, ``branch``, ``io_config``,
+                ``follow_latest``, ``reader``.
         """
         Table._validate_options("Paimon read", options, _READ_OPTIONS)
-        travel = travel_options(*(options.pop(name, None) for name in ("snapshot_id", "tag_name", "timestamp")))
-        return source_for_table(self._latest(), self._catalog_options, travel=travel, **options).read()
+        return self._source(options).read()
 
     def explain_scan(
         self,
@@ -248,14 +250,13 @@ class PaimonTable(Table):
     ) -> PaimonScanExplain:
         """Plans a scan without reading data, see ``explain_paimon_scan``."""
         Table._validate_options("Paimon explain", options, _READ_OPTIONS)
-        travel = travel_options(*(options.pop(name, None) for name in ("snapshot_id", "tag_name", "timestamp")))
-        source = source_for_table(self._latest(), self._catalog_options, travel=travel, io_config=io_config, **options)
+        source = self._source({**options, "io_config": io_config})
         return explain_source(source, filters, partition_filters, columns, limit, verbose)
 
     def write(self, df: DataFrame, mode: str = "append", **options: Any) -> DataFrame:  # type: ignore[override]
         """Appends or overwrites, see ``write_paimon``; any other mode is a ``ValueError``."""
         Table._validate_options("Paimon write", options, _WRITE_OPTIONS)
-        return write_table(df, self._latest(), mode=mode, **options)
+        return write_table(df, self._latest(options.pop("branch", None)), mode=mode, **options)
 
     def append(self, df: DataFrame, **options: Any) -> DataFrame:  # type: ignore[override]
         """Appends the rows of a frame; returns a row for each new file, see ``write_paimon``."""
@@ -285,9 +286,16 @@ class PaimonTable(Table):
         finally:
             commit.close()
 
-    def _latest(self) -> FileStoreTable:
+    def _source(self, options: dict[str, Any]) -> PaimonDataSource:
+        travel = travel_options(**{name: options.pop(name, None) for name in _SELECTORS})
+        table = self._latest(options.pop("branch", None))
+        return source_for_table(table, self._catalog_options, travel=travel, **options)
+
+    def _latest(self, branch: str | None = None) -> FileStoreTable:
         """The table with its latest schema: this object may be older than the last ALTER TABLE."""
-        return self._inner.refresh()
+        if self._inner.identifier.on_branch(branch) == self._inner.identifier:
+            return self._inner.refresh()
+        return self._inner.copy({"branch": branch})
 
 
 def _options_of(inner: InnerCatalog) -> dict[str, str]:

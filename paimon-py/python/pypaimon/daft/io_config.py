@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from daft.io import IOConfig, S3Config
@@ -10,15 +11,10 @@ from daft.io import IOConfig, S3Config
 #: URL schemes that the published Daft wheel reads by itself.
 DAFT_SCHEMES = frozenset({"", "file", "s3", "s3a", "s3n", "oss", "gs", "gcs", "az", "abfs", "abfss"})
 
-#: Field of ``S3Config`` -> option keys, the first one set wins.
-_S3_OPTIONS = {
-    "endpoint_url": ("fs.s3.endpoint", "s3.endpoint", "fs.s3a.endpoint"),
-    "region_name": ("fs.s3.region", "s3.region", "s3.endpoint.region", "fs.s3a.endpoint.region"),
-    "key_id": ("fs.s3.accessKeyId", "s3.access-key", "fs.s3a.access.key"),
-    "access_key": ("fs.s3.accessKeySecret", "s3.secret-key", "fs.s3a.secret.key"),
-    "session_token": ("fs.s3.securityToken", "s3.session-token", "fs.s3a.session.token"),
-}
-_PATH_STYLE_OPTIONS = ("s3.path.style.access", "s3.path-style-access", "fs.s3a.path.style.access")
+_S3_SCHEMES = frozenset({"s3", "s3a", "s3n"})
+
+#: How the keys of options begin that are about S3.
+_S3_PREFIXES = ("s3.", "s3a.", "s3n.", "fs.s3.", "fs.s3a.", "fs.s3n.")
 
 #: Key of OpenDAL's OSS service -> option keys.
 _OSS_OPTIONS = {
@@ -40,6 +36,9 @@ def infer_io_config(catalog_options: Mapping[str, str]) -> IOConfig | None:
 
     Returns:
         ``None`` when the options say nothing; Daft's defaults (the environment) then apply.
+
+    Raises:
+        InvalidInputError: Options about S3 that are misspelt, contradict one another, or are not enough.
     """
     warehouse = catalog_options.get("warehouse", "")
     if _scheme(warehouse) == "oss":
@@ -49,13 +48,41 @@ def infer_io_config(catalog_options: Mapping[str, str]) -> IOConfig | None:
         if "endpoint" in oss:
             oss["endpoint"] = _with_scheme(oss["endpoint"])
         return IOConfig(opendal_backends={"oss": oss}) if oss else None
-    s3: dict[str, object] = dict(_pick(catalog_options, _S3_OPTIONS))
-    path_style = next((catalog_options[key] for key in _PATH_STYLE_OPTIONS if key in catalog_options), None)
-    if path_style is not None:
-        s3["force_virtual_addressing"] = path_style.strip().lower() != "true"
-    if "endpoint_url" in s3:
-        s3["endpoint_url"] = _with_scheme(str(s3["endpoint_url"]))
-    return IOConfig(s3=S3Config(**s3)) if s3 else None  # type: ignore[arg-type]
+    if _scheme(warehouse) not in _S3_SCHEMES and not _speaks_of_s3(catalog_options):
+        return None
+    from pypaimon._native import s3_settings
+
+    bucket = urlsplit(warehouse).netloc if _scheme(warehouse) in _S3_SCHEMES else ""
+    return IOConfig(s3=S3Config(**s3_settings(bucket, dict(catalog_options))))
+
+
+def options_with(catalog_options: Mapping[str, Any], io_config: IOConfig | None) -> dict[str, str]:
+    """Catalog options as text, completed for S3: where they say nothing of it, ``io_config`` does.
+
+    So an explicit ``IOConfig`` is enough, for Daft's reader and for Paimon's access to the table.
+    """
+    options = {str(key): str(value) for key, value in catalog_options.items()}
+    if io_config is None or _scheme(options.get("warehouse", "")) not in _S3_SCHEMES or _speaks_of_s3(options):
+        return options
+    s3 = io_config.s3
+    keys = s3
+    if s3.key_id is None and s3.credentials_provider is not None:
+        keys = s3.credentials_provider()
+    said = {
+        "s3.endpoint": s3.endpoint_url,
+        "s3.region": s3.region_name,
+        "s3.access-key": keys.key_id,
+        "s3.secret-key": keys.access_key,
+        "s3.session.token": keys.session_token,
+        "s3.profile": None if keys.key_id or s3.anonymous else s3.profile_name,
+        "s3.anonymous": "true" if s3.anonymous else None,
+        "s3.path.style.access": "false" if s3.force_virtual_addressing else None,
+    }
+    return {**options, **{key: value for key, value in said.items() if value}}
+
+
+def _speaks_of_s3(options: Mapping[str, str]) -> bool:
+    return any(key.lower().startswith(_S3_PREFIXES) for key in options)
 
 
 def _pick(options: Mapping[str, str], wanted: Mapping[str, tuple[str, ...]]) -> dict[str, str]:

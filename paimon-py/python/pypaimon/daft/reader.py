@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pypaimon.table.file_store_table import FileStoreTable
 
     Timestamp = int | str | dt.datetime
+    Increment = tuple[int | str, int | str]
     Filters = daft.Expression | Sequence[daft.Expression]
 
 
@@ -29,6 +30,8 @@ def read_paimon(
     snapshot_id: int | None = None,
     tag_name: str | None = None,
     timestamp: Timestamp | None = None,
+    incremental: Increment | None = None,
+    branch: str | None = None,
     io_config: IOConfig | None = None,
     follow_latest: bool = False,
     reader: str = "auto",
@@ -36,16 +39,22 @@ def read_paimon(
     """A lazy frame over a table.
 
     The snapshot and the schema are fixed by this call: executing the frame later, or twice, reads the same rows. When
-    that snapshot expires meanwhile, executing raises ``SnapshotExpiredError``.
+    that snapshot expires meanwhile and its files are gone, executing raises ``SnapshotExpiredError``.
 
     Args:
         table_identifier: Full name such as ``"db.t"``, or ``"db.t$branch_b"`` for a branch.
         catalog_options: Options for ``CatalogFactory.create``, such as ``{"warehouse": "/path"}``.
         snapshot_id: Snapshot to read.
-        tag_name: Tag to read. Only one of ``snapshot_id``, ``tag_name`` and ``timestamp`` may be set.
+        tag_name: Tag to read.
         timestamp: Reads the latest snapshot at or before this time: milliseconds since the epoch, a ``datetime``
             (naive: local time), or text such as ``"2026-07-09 10:00:00"`` (local time).
-        io_config: How Daft's own readers reach the storage; by default inferred from the catalog options.
+        incremental: ``(a, b)`` reads the rows that the commits after ``a`` up to ``b`` appended: ids of snapshots
+            (0 is before the first), or names of tags. Overwrites and compactions in between append nothing. The
+            columns are the latest ones. Only one of ``snapshot_id``, ``tag_name``, ``timestamp`` and ``incremental``
+            may be set.
+        branch: Branch to read; the same as ``"db.t$branch_<name>"``.
+        io_config: How Daft's own readers reach the storage; by default inferred from the catalog options. Where these
+            say nothing of S3, Paimon's own access follows it, too.
         follow_latest: Read the latest snapshot at each execution instead. The schema stays fixed.
         reader: ``"paimon"`` sends every file to Paimon's reader; ``"auto"`` gives Parquet files to Daft's where the
             answer is certain to be the same.
@@ -54,15 +63,17 @@ def read_paimon(
         A ``daft.DataFrame``. Filters, projections and limits on it reach the scan.
 
     Raises:
-        ValueError: Several selectors, a malformed identifier, or a snapshot, tag or time that the table does not have.
-        TypeError: ``timestamp`` of another type.
+        ValueError: Several selectors, a malformed identifier, or a snapshot, tag, time or branch that is not there.
+        TypeError: ``timestamp``, ``incremental`` or ``branch`` of another type.
         TableNotExistException: The table does not exist.
 
     Example:
         >>> df = read_paimon("db.t", {"warehouse": "/path"}).where(daft.col("dt") == "2024-01-01")  # doctest: +SKIP
+        >>> new = read_paimon("db.t", {"warehouse": "/path"}, incremental=(3, 5))  # doctest: +SKIP
     """
-    travel = travel_options(snapshot_id, tag_name, timestamp)
-    table = _get_table(table_identifier, catalog_options)
+    travel = travel_options(snapshot_id, tag_name, timestamp, incremental)
+    catalog_options = _complete(catalog_options, io_config)
+    table = get_table(table_identifier, catalog_options, branch)
     return source_for_table(
         table, catalog_options, travel=travel, io_config=io_config, follow_latest=follow_latest, reader=reader
     ).read()
@@ -79,6 +90,8 @@ def explain_paimon_scan(
     snapshot_id: int | None = None,
     tag_name: str | None = None,
     timestamp: Timestamp | None = None,
+    incremental: Increment | None = None,
+    branch: str | None = None,
     io_config: IOConfig | None = None,
     verbose: bool = False,
     reader: str = "auto",
@@ -95,6 +108,8 @@ def explain_paimon_scan(
         snapshot_id: As for ``read_paimon``.
         tag_name: As for ``read_paimon``.
         timestamp: As for ``read_paimon``.
+        incremental: As for ``read_paimon``.
+        branch: As for ``read_paimon``.
         io_config: As for ``read_paimon``.
         verbose: List each split.
         reader: As for ``read_paimon``.
@@ -103,23 +118,40 @@ def explain_paimon_scan(
         ValueError: As for ``read_paimon``.
         TableNotExistException: The table does not exist.
     """
-    travel = travel_options(snapshot_id, tag_name, timestamp)
-    table = _get_table(table_identifier, catalog_options)
+    travel = travel_options(snapshot_id, tag_name, timestamp, incremental)
+    catalog_options = _complete(catalog_options, io_config)
+    table = get_table(table_identifier, catalog_options, branch)
     source = source_for_table(table, catalog_options, travel=travel, io_config=io_config, reader=reader)
     return explain_source(source, filters, partition_filters, columns, limit, verbose)
 
 
-def travel_options(snapshot_id: int | None, tag_name: str | None, timestamp: Timestamp | None) -> dict[str, str]:
-    """The table options that select a point in time.
+def _complete(catalog_options: dict[str, Any], io_config: IOConfig | None) -> dict[str, str]:
+    require_daft()
+    from pypaimon.daft.io_config import options_with
+
+    return options_with(catalog_options, io_config)
+
+
+def travel_options(
+    snapshot_id: int | None = None,
+    tag_name: str | None = None,
+    timestamp: Timestamp | None = None,
+    incremental: Increment | None = None,
+) -> dict[str, str]:
+    """The table options that select what is read.
 
     Raises:
-        ValueError: More than one selector.
-        TypeError: ``timestamp`` of another type.
+        ValueError: More than one selector, or ends of an increment that cannot be.
+        TypeError: ``timestamp`` or ``incremental`` of another type.
     """
-    given = {"snapshot_id": snapshot_id, "tag_name": tag_name, "timestamp": timestamp}
+    given: dict[str, Any] = {"snapshot_id": snapshot_id, "tag_name": tag_name, "timestamp": timestamp}
+    if incremental is not None:
+        given["incremental"] = incremental
     names = [name for name, value in given.items() if value is not None]
     if len(names) > 1:
-        raise ValueError(f"Only one of snapshot_id, tag_name, timestamp can be set, got: {names}")
+        raise ValueError(f"Only one of {', '.join(given)} can be set, got: {names}")
+    if incremental is not None:
+        return _between(incremental)
     if snapshot_id is not None:
         return {"scan.snapshot-id": str(snapshot_id)}
     if tag_name is not None:
@@ -135,6 +167,24 @@ def travel_options(snapshot_id: int | None, tag_name: str | None, timestamp: Tim
     if isinstance(timestamp, str):
         return {"scan.timestamp": timestamp}
     raise TypeError(f"timestamp must be int (epoch millis), datetime, or str, got: {type(timestamp).__name__}")
+
+
+def _between(incremental: Increment) -> dict[str, str]:
+    if not isinstance(incremental, (tuple, list)) or len(incremental) != 2:
+        raise TypeError(
+            "incremental must be a pair (a, b) of snapshot ids or tag names: the rows appended after a, up to b; "
+            f"got: {incremental!r}"
+        )
+    ends = []
+    for end in incremental:
+        if isinstance(end, bool) or not isinstance(end, (int, str)):
+            raise TypeError(f"the ends of incremental must be snapshot ids (int) or tag names (str), got: {end!r}")
+        text = str(end).strip()
+        if not text or "," in text:
+            raise ValueError(f"{end!r} in incremental={tuple(incremental)!r} is no name of a tag")
+        ends.append(text)
+    # Two tags would else mean the difference of their states, which also has what was overwritten since.
+    return {"incremental-between": ",".join(ends), "incremental-between-tag-to-snapshot": "true"}
 
 
 def source_for_table(
@@ -184,11 +234,28 @@ def explain_source(
     return source.explain_scan(pushdowns, verbose=verbose)
 
 
-def _get_table(table_identifier: str, catalog_options: dict[str, Any]) -> FileStoreTable:
-    require_daft()
-    from pypaimon.catalog.catalog_factory import CatalogFactory
+def get_table(table_identifier: str, catalog_options: dict[str, Any], branch: str | None) -> FileStoreTable:
+    """The table, or a branch of it.
 
-    return CatalogFactory.create(_texts(catalog_options)).get_table(table_identifier)
+    Raises:
+        ValueError: A malformed identifier, one that names another branch, or a branch that does not exist.
+        TypeError: ``branch`` is not a text.
+        TableNotExistException: The table does not exist.
+    """
+    require_daft()
+    from pypaimon.catalog.catalog_exception import BranchNotExistException, TableNotExistException
+    from pypaimon.catalog.catalog_factory import CatalogFactory
+    from pypaimon.common.identifier import Identifier
+
+    name = Identifier.of(table_identifier).on_branch(branch)
+    catalog = CatalogFactory.create(_texts(catalog_options))
+    try:
+        return catalog.get_table(name)
+    except TableNotExistException:
+        if branch is None:
+            raise
+        catalog.get_table(Identifier(name.database, name.get_table_name()))  # says so when the table is missing too
+        raise BranchNotExistException(branch) from None
 
 
 def _texts(options: dict[str, Any]) -> dict[str, str]:

@@ -32,6 +32,9 @@ _SMALL_LIMIT = 65_536
 #: Files so small, and so many of them, cost Daft more as tasks (37 us each) than as data once a filter drops most rows.
 _SMALL_FILE_BYTES, _MANY_FILES = 1 << 20, 64
 
+#: Our reader takes a file of this size from an object store in one request, Daft's in three.
+_ONE_REQUEST_BYTES = 512 << 10
+
 
 @dataclass(frozen=True)
 class ScanSplit:
@@ -81,16 +84,15 @@ def plan_scan(table: PinnedTable, schema: Schema, pushdowns: Pushdowns, reader: 
         reader: ``"auto"``, or ``"paimon"`` to send every file to our reader.
 
     Raises:
-        SnapshotExpiredError: The pinned snapshot is no longer in storage.
+        SnapshotExpiredError: The pinned state is no longer in storage.
     """
-    table.check()
     native = table.native
     fields = pa.schema(native.arrow_schema())
     row_filter = convert(pushdowns.filters, schema, fields, lambda tree: _bind(native, tree) is not None)
     partition_filter = convert_partition_filter(native, schema, pushdowns)
     limit = pushdowns.limit if row_filter.exact else None
     columns = _task_columns(fields, pushdowns.columns, row_filter)
-    plan = native.plan(
+    plan = table.plan(
         predicate=_bind(native, row_filter.tree),
         filter_is_exact=row_filter.exact,
         partition_predicate=_bind(native, partition_filter.tree),
@@ -202,11 +204,13 @@ def _reasons(
     elif not row_filter.exact:
         # Daft compares Parquet statistics with the literal as it stands, and rows after casts of its own.
         reason = f"filter that is not exact on Parquet statistics: {row_filter.residual[0]}"
+    elif size < count * _ONE_REQUEST_BYTES and not native.location.startswith("file:"):
+        reason = "small files on object storage"
     elif pushdowns.filters is not None and count > _MANY_FILES and size < count * _SMALL_FILE_BYTES:
         reason = "many small files under a filter"
     if reason is not None:
         return [reason] * len(splits)
-    reasons = native.native_parquet(splits, columns)
+    reasons = native.native_parquet(splits, columns, _bind(native, row_filter.tree))
     return [
         reason or (None if all(daft_reads(file.path) for file in group) else "Daft has no reader for the URL scheme")
         for reason, group in zip(reasons, files, strict=True)

@@ -115,7 +115,7 @@ class PaimonDataSink(DataSink[list[bytes]]):
         """Whether a retained snapshot was committed under the same idempotence key."""
         if self._identifier == _BATCH_IDENTIFIER:
             return False
-        return self._table.native.find_commit(self._user, self._identifier) is not None
+        return self._table.native.snapshots().find_commit(self._user, self._identifier) is not None
 
     def empty_result(self) -> DataFrame:
         """The result frame of a write without new files."""

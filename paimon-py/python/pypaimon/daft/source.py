@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class PaimonDataSource(DataSource):
-    """Reads one snapshot of one table.
+    """Reads one state, or one increment, of one table.
 
     A pickled source carries the catalog options and the I/O configuration, credentials included: workers need them.
 
@@ -60,7 +60,7 @@ class PaimonDataSource(DataSource):
 
     @property
     def snapshot_id(self) -> int | None:
-        """The pinned snapshot; ``None``: no snapshot, or not pinned."""
+        """The last snapshot that is read; ``None``: no snapshot, or not pinned."""
         return self._table.snapshot_id
 
     def get_partition_fields(self) -> list[PartitionField]:
@@ -123,14 +123,13 @@ class PaimonDataSource(DataSource):
     def _count_tasks(self, pushdowns: Pushdowns) -> Iterator[DataSourceTask]:
         assert pushdowns.aggregation is not None
         name = pushdowns.aggregation.name()
-        self._table.check()
         native = self._table.native
         condition = convert_partition_filter(native, self.schema, pushdowns)
         predicate = None if condition.tree is None else native.predicate(condition.tree)
         if condition.exact and (count := native.count_rows(predicate)) is not None:
             yield PaimonCountTask(name, count)
             return
-        planned = native.plan(partition_predicate=predicate).splits
+        planned = self._table.plan(partition_predicate=predicate).splits
         partitions = to_daft_layout(pa.record_batch(native.partition_batch(planned)))
         splits = (
             [planned[index] for index in kept_partitions(condition, partitions)] if condition.conjuncts else planned

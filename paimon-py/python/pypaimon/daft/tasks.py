@@ -200,7 +200,6 @@ class _Reader:
             self._stream.close()
 
     def _open(self) -> NativeStream:
-        self._table.check()
         native = self._table.native
         return native.read(
             self._splits,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pypaimon.daft.compat import require_daft
+from pypaimon.daft.reader import get_table
 
 if TYPE_CHECKING:
     import daft
@@ -22,6 +23,7 @@ def write_paimon(
     partition: Mapping[str, Any] | None = None,
     commit_properties: Mapping[str, str] | None = None,
     idempotence_key: str | None = None,
+    branch: str | None = None,
 ) -> daft.DataFrame:
     """Executes a frame and commits its rows to a table, all or none.
 
@@ -36,24 +38,20 @@ def write_paimon(
         commit_properties: Texts recorded in the snapshot.
         idempotence_key: Names this write: when a snapshot still retained was committed under the same name, nothing is
             executed and the result has no rows. Use it to retry after an unclear failure.
+        branch: Branch to write to; the same as ``"db.t$branch_<name>"``.
 
     Returns:
         A frame with a row for each new file: ``operation`` (``ADD`` or ``OVERWRITE``), ``rows``, ``file_size`` in
         bytes, ``file_name``.
 
     Raises:
-        ValueError: Another ``mode``, columns that do not fit the table, a ``partition`` it does not have.
+        ValueError: Another ``mode``, columns that do not fit the table, a ``partition`` or ``branch`` it does not have.
         TableNotExistException: The table does not exist.
         CommitConflictError: Another writer changed what this one replaces.
     """
-    require_daft()
-    from pypaimon.catalog.catalog_factory import CatalogFactory
-
-    options = {str(key): str(value) for key, value in catalog_options.items()}
-    table = CatalogFactory.create(options).get_table(table_identifier)
     return write_table(
         df,
-        table,
+        get_table(table_identifier, catalog_options, branch),
         mode=mode,
         partition=partition,
         commit_properties=commit_properties,

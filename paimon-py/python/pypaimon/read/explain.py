@@ -93,6 +93,7 @@ class ExplainResult:
     has_auth: bool = False
     splits: list[ExplainSplitInfo] | None = None
     native_planned: bool = True
+    file_index_pruning: PruningStat | None = None
 
     def __str__(self) -> str:
         return _report(self)
@@ -134,7 +135,8 @@ def explain_plan(
     sizes = sorted(split.file_size for split in splits)
     counts = [split.file_count for split in splits]
     merged = [split.merged_row_count for split in splits]
-    stages = {name: PruningStat(*plan.report[name]) for name in ("manifests", "partitions", "buckets", "files")}
+    names = ("manifests", "partitions", "buckets", "files", "file_index")
+    stages = {name: PruningStat(*plan.report[name]) for name in names}
     return ExplainResult(
         table_identifier=table.identifier.get_full_name(),
         is_primary_key_table=table.is_primary_key_table,
@@ -171,6 +173,7 @@ def explain_plan(
         split_size_p50=_percentile(sizes, 50),
         split_size_p95=_percentile(sizes, 95),
         splits=splits if verbose else None,
+        file_index_pruning=stages["file_index"],
     )
 
 
@@ -188,7 +191,7 @@ def _split_info(split: DataSplit) -> ExplainSplitInfo:
         has_deletion_vectors=deletions > 0,
         level_histogram=dict(Counter(file.level for file in files)),
         deletion_file_count=deletions,
-        file_paths=[file.file_path for file in files],
+        file_paths=split.file_paths,
         data_files=files,
     )
 
@@ -219,6 +222,7 @@ def _report(result: ExplainResult) -> str:
         ("Partition pruning:", _stage(result.partition_pruning)),
         ("Bucket pruning:", _stage(result.bucket_pruning)),
         ("File skipping:", _stage(result.file_skipping) + ("  (stopped at the limit)" if result.limit_stopped else "")),
+        ("File index:", _stage(result.file_index_pruning)),
         ("", ""),
         ("Splits:", result.split_count),
         ("  raw-convertible:", f"{result.splits_raw_convertible} / {result.split_count}"),

@@ -77,7 +77,11 @@ class ReadBuilder:
         return self
 
     def with_limit(self, limit: int | None) -> ReadBuilder:
-        """Reads at most `limit` rows, whichever are found first; ``None`` reads all."""
+        """Reads at most `limit` rows, whichever are found first; ``None`` reads all.
+
+        A plan has all splits even so: whoever takes them may filter their rows before counting. Daft's own connector
+        does, which hands over the limit of a query and keeps its filter.
+        """
         if limit is not None and limit < 0:
             raise InvalidInputError(f"expected a limit of 0 or more, found {limit}")
         self._limit = limit
@@ -94,7 +98,7 @@ class ReadBuilder:
             InvalidInputError: The filter names a column that does not exist.
             UnsupportedError: The filter compares in a way that cannot be done exactly.
         """
-        return TableScan(self.table, self._bound(self._predicate), self._bound(self._partition_filter), self._limit)
+        return TableScan(self.table, self._bound(self._predicate), self._bound(self._partition_filter))
 
     def new_read(self) -> TableRead:
         """Reads splits of the plan; the errors are those of `new_scan`."""

@@ -17,7 +17,8 @@ class DataFile:
 
     Attributes:
         file_name: Its name in the bucket's folder.
-        file_path: Its path on local disks, else its URL.
+        file_path: Its path on local disks, else its URL without the scheme, as Daft's own connector and the
+            filesystems of pyarrow want it; `DataSplit.file_paths` has whole URLs.
         file_size: Bytes.
         row_count: Rows, deleted ones included.
         schema_id: The schema it was written with.
@@ -83,18 +84,7 @@ class DataSplit(Split):
     @property
     def files(self) -> list[DataFile]:
         """The data files."""
-        return [
-            DataFile(
-                file.file_name,
-                _path(file),
-                file.file_size,
-                file.row_count,
-                file.schema_id,
-                file.level,
-                file.has_deletions,
-            )
-            for file in self._native.files
-        ]
+        return [data_file(file) for file in self._native.files]
 
     @property
     def file_paths(self) -> list[str]:
@@ -128,6 +118,19 @@ class DataSplit(Split):
             f"DataSplit(partition={self.partition.to_dict()}, bucket={self.bucket}, "
             f"files={self._native.file_count}, row_count={self.row_count})"
         )
+
+
+def data_file(file: _native.NativeFile) -> DataFile:
+    """A file of the native module."""
+    return DataFile(
+        file.file_name,
+        _path(file).rpartition("://")[2],
+        file.file_size,
+        file.row_count,
+        file.schema_id,
+        file.level,
+        file.has_deletions,
+    )
 
 
 def _path(file: _native.NativeFile) -> str:

@@ -12,17 +12,17 @@ __all__ = ["SnapshotManager"]
 class SnapshotManager:
     """The snapshots that a table (or its branch) retains; made by `FileStoreTable.snapshot_manager`."""
 
-    def __init__(self, native: _native.NativeTable) -> None:
+    def __init__(self, native: _native.NativeSnapshots) -> None:
         self._native = native
 
     def get_latest_snapshot(self) -> Snapshot | None:
         """The newest snapshot; ``None`` for a table without one."""
-        data = self._native.latest_snapshot()
+        data = self._native.latest()
         return None if data is None else Snapshot.from_dict(data)
 
     def get_snapshot_by_id(self, snapshot_id: int) -> Snapshot | None:
         """The snapshot with an id; ``None`` when it does not exist (any more)."""
-        data = self._native.snapshot(snapshot_id)
+        data = self._native.get(snapshot_id)
         return None if data is None else Snapshot.from_dict(data)
 
     def try_get_earliest_snapshot(self) -> Snapshot | None:
@@ -46,5 +46,5 @@ class SnapshotManager:
     find_next_scannable = unsupported("SnapshotManager.find_next_scannable", "streaming reads are not supported yet")
 
     def _snapshots(self) -> list[Snapshot]:
-        found = (self.get_snapshot_by_id(snapshot_id) for snapshot_id in self._native.snapshot_ids())
+        found = (self.get_snapshot_by_id(snapshot_id) for snapshot_id in self._native.ids())
         return [snapshot for snapshot in found if snapshot is not None]

@@ -8,16 +8,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pypaimon import _native
+from pypaimon.branch.branch_manager import BranchManager
 from pypaimon.common.file_io import FileIO
 from pypaimon.common.identifier import Identifier
-from pypaimon.common.options.config_option import ConfigOption
 from pypaimon.common.options.core_options import CoreOptions
+from pypaimon.exceptions import InvalidInputError
 from pypaimon.schema.schema import option_texts
 from pypaimon.schema.table_schema import TableSchema
 from pypaimon.snapshot.snapshot_manager import SnapshotManager
 from pypaimon.table.bucket_mode import BucketMode
 from pypaimon.table.table import Table
 from pypaimon.tag.tag import Tag
+from pypaimon.tag.tag_manager import TagManager
 from pypaimon.unsupported import unsupported
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class FileStoreTable(Table):
     @property
     def file_io(self) -> FileIO:
         """The options with which the table's storage was opened."""
-        return FileIO(self._native.catalog_options())
+        return FileIO.of(self._native.catalog_options())
 
     def schema(self) -> TableSchema:
         """The schema of this table object."""
@@ -117,6 +119,7 @@ class FileStoreTable(Table):
         Args:
             options: Options to set; ``None`` removes one. ``scan.snapshot-id``, ``scan.tag-name``, ``scan.timestamp``,
                 ``scan.timestamp-millis`` and ``scan.version`` choose the state to read, with the schema of that state;
+                ``incremental-between`` (``"a,b"``: snapshots or tags) chooses what was appended in between;
                 ``branch`` chooses a branch.
 
         Raises:
@@ -153,7 +156,15 @@ class FileStoreTable(Table):
 
     def snapshot_manager(self) -> SnapshotManager:
         """The table's snapshots."""
-        return SnapshotManager(self._native)
+        return SnapshotManager(self._native.snapshots())
+
+    def tag_manager(self) -> TagManager:
+        """The table's tags."""
+        return TagManager(self._native.tags())
+
+    def branch_manager(self) -> BranchManager:
+        """The table's branches."""
+        return BranchManager(self._native.branches())
 
     def create_tag(
         self,
@@ -168,26 +179,81 @@ class FileStoreTable(Table):
             tag_name: The name, without separators.
             snapshot_id: The snapshot; ``None``: the latest.
             ignore_if_exists: Whether a tag of that name may exist already, and then stays as it is.
-            time_retained: For how long it is kept, such as ``"7 d"``; ``None``: until it is deleted.
+            time_retained: For how long it is kept, such as ``"7 d"``; ``None``: as the table's option
+                ``tag.default-time-retained`` says, and without that until it is deleted.
 
         Raises:
             TagAlreadyExistException: The name is taken.
             SnapshotNotExistException: The snapshot does not exist.
         """
-        self._native.create_tag(tag_name, snapshot_id, ignore_if_exists, _millis(time_retained))
+        retained = time_retained or self.options.get("tag.default-time-retained")
+        self.tag_manager().create_tag(snapshot_id, tag_name, ignore_if_exists, retained)
+
+    def replace_tag(
+        self, tag_name: str, snapshot_id: int | None = None, time_retained: str | timedelta | None = None
+    ) -> None:
+        """Lets a tag name another snapshot (``None``: the latest), kept for `time_retained`.
+
+        Raises:
+            TagNotExistException: There is no such tag.
+            SnapshotNotExistException: The snapshot does not exist.
+        """
+        self.tag_manager().replace_tag(snapshot_id, tag_name, time_retained)
+
+    def rename_tag(self, old_name: str, new_name: str) -> None:
+        """Renames a tag.
+
+        Raises:
+            TagNotExistException: `old_name` does not exist.
+            TagAlreadyExistException: `new_name` exists.
+        """
+        self.tag_manager().rename_tag(old_name, new_name)
 
     def delete_tag(self, tag_name: str) -> bool:
         """Deletes a tag; ``False`` when there was none."""
-        return self._native.delete_tag(tag_name)
+        return self.tag_manager().delete_tag(tag_name)
 
     def list_tags(self) -> list[str]:
         """The names of all tags, in order."""
-        return self._native.list_tags()
+        return self.tag_manager().list_tags()
 
     def get_tag(self, tag_name: str) -> Tag | None:
         """A tag; ``None`` when there is none of that name."""
-        data = self._native.tag(tag_name)
-        return None if data is None else Tag.from_dict(data)
+        return self.tag_manager().get(tag_name)
+
+    def rename_branch(self, from_branch: str, to_branch: str) -> None:
+        """Renames a branch; see `BranchManager.rename_branch`."""
+        self.branch_manager().rename_branch(from_branch, to_branch)
+
+    def rollback_to(self, target: int | str) -> None:
+        """Makes an older state the latest one: later snapshots, and the tags of these, are deleted.
+
+        The data files of what was deleted stay until orphans are cleaned up. Nobody may write meanwhile.
+
+        Args:
+            target: A snapshot's id, or a tag's name; a tag also brings back a snapshot that has expired.
+
+        Raises:
+            SnapshotNotExistException: The snapshot does not exist, and no tag keeps it.
+            TagNotExistException: The tag does not exist.
+            InvalidInputError: `target` is something else.
+        """
+        if isinstance(target, str):
+            self._native.snapshots().rollback(tag=target)
+        elif isinstance(target, int) and not isinstance(target, bool):
+            self._native.snapshots().rollback(snapshot_id=target)
+        else:
+            raise InvalidInputError(
+                f"Unsupported rollback target type: {type(target)}; expected a snapshot id (int) or a tag name (str)"
+            )
+
+    def rollback_to_timestamp(self, timestamp_millis: int) -> None:
+        """Like `rollback_to`, to the last snapshot that was committed at or before a time in milliseconds since 1970.
+
+        Raises:
+            InvalidInputError: No snapshot is that old.
+        """
+        self._native.snapshots().rollback(timestamp_millis=timestamp_millis)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FileStoreTable, (self._native, self.identifier)
@@ -195,31 +261,9 @@ class FileStoreTable(Table):
     def __repr__(self) -> str:
         return f"FileStoreTable({self.identifier}, location={self.table_path!r}, schema_id={self.table_schema.id})"
 
-    _tags = "use table.create_tag(...), table.delete_tag(...) and table.list_tags()"
-    _branches = "read a branch by its name: catalog.get_table('db.table$branch_name')"
-    branch_manager = unsupported("FileStoreTable.branch_manager", _branches)
     changelog_manager = unsupported("FileStoreTable.changelog_manager")
     consumer_manager = unsupported("FileStoreTable.consumer_manager")
     create_global_index = unsupported("FileStoreTable.create_global_index")
     drop_global_index = unsupported("FileStoreTable.drop_global_index")
     new_postpone_fixed_bucket_write_builder = unsupported("FileStoreTable.new_postpone_fixed_bucket_write_builder")
     path_factory = unsupported("FileStoreTable.path_factory", "see split.file_paths")
-    rename_branch = unsupported("FileStoreTable.rename_branch", _branches)
-    rename_tag = unsupported("FileStoreTable.rename_tag", _tags)
-    replace_tag = unsupported("FileStoreTable.replace_tag", _tags)
-    rollback_to = unsupported(
-        "FileStoreTable.rollback_to", "read the older state with table.copy({'scan.snapshot-id': ...})"
-    )
-    rollback_to_timestamp = unsupported(
-        "FileStoreTable.rollback_to_timestamp", "read the older state with table.copy({'scan.timestamp': ...})"
-    )
-    tag_manager = unsupported("FileStoreTable.tag_manager", _tags)
-    del _tags, _branches
-
-
-def _millis(time: str | timedelta | None) -> int | None:
-    if time is None:
-        return None
-    if isinstance(time, str):
-        time = ConfigOption("time_retained", timedelta, None).read({"time_retained": time})
-    return round(time.total_seconds() * 1000)  # type: ignore[union-attr]

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from pypaimon.exceptions import CommitCallbackError, PaimonError
+from pypaimon.manifest.schema.manifest_entry import ManifestEntry
 from pypaimon.schema.schema import option_texts
-from pypaimon.snapshot.snapshot import BATCH_COMMIT_IDENTIFIER
-from pypaimon.unsupported import unsupported
+from pypaimon.snapshot.snapshot import BATCH_COMMIT_IDENTIFIER, Snapshot
+from pypaimon.write.commit_callback import CommitCallback, CommitCallbackContext
 from pypaimon.write.commit_message import CommitMessage
 
 if TYPE_CHECKING:
@@ -28,6 +30,16 @@ class TableCommit:
         self._identity = identity
         self._mode = mode
         self._partition = None if partition is None else dict(partition)
+        self._callbacks: list[CommitCallback] = []
+
+    def add_commit_callback(self, callback: CommitCallback) -> None:
+        """Lets `callback` be called after each commit that publishes a snapshot, in the order they were added.
+
+        What it raises does not undo the commit: all callbacks are called, then `CommitCallbackError` is raised.
+        """
+        if not isinstance(callback, CommitCallback):
+            raise TypeError(f"expected a CommitCallback, got: {callback!r}")
+        self._callbacks.append(callback)
 
     def abort(self, commit_messages: Iterable[CommitMessage]) -> None:
         """Deletes the files of messages that are known not to be committed.
@@ -38,7 +50,10 @@ class TableCommit:
         self.table._native.abort([message._native for message in commit_messages])
 
     def close(self) -> None:
-        """Does nothing: a commit holds nothing open."""
+        """Closes the callbacks; the commit itself holds nothing open."""
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback.close()
 
     def __enter__(self) -> TableCommit:
         return self
@@ -56,7 +71,7 @@ class TableCommit:
         mode: str | None = None,
         partitions: Sequence[Mapping[str, str]] | None = None,
     ) -> int | None:
-        return self.table._native.commit(
+        snapshot_id = self.table._native.commit(
             [message._native for message in messages],
             user=self.commit_user,
             identifier=identifier,
@@ -66,8 +81,26 @@ class TableCommit:
             properties=option_texts(properties),
             identity=self._identity,
         )
+        if snapshot_id is not None and self._callbacks:
+            self._tell(snapshot_id, identifier)
+        return snapshot_id
 
-    add_commit_callback = unsupported("TableCommit.add_commit_callback", "act after commit() has returned")
+    def _tell(self, snapshot_id: int, identifier: int) -> None:
+        failures: list[tuple[CommitCallback, Exception]] = []
+        snapshots = self.table._native.snapshots()
+        try:
+            snapshot = Snapshot.from_dict(snapshots.get(snapshot_id) or {})
+            entries = [ManifestEntry.from_native(entry) for entry in snapshots.delta_entries(snapshot_id)]
+        except PaimonError as error:
+            raise _callback_failed(snapshot_id, "what was committed cannot be read", error) from error
+        for callback in self._callbacks:
+            try:
+                callback.call(CommitCallbackContext(snapshot, list(entries), identifier))
+            except Exception as error:
+                failures.append((callback, error))
+        if failures:
+            callback, failure = failures[0]
+            raise _callback_failed(snapshot_id, type(callback).__name__, failure) from failure
 
 
 class BatchTableCommit(TableCommit):
@@ -90,6 +123,7 @@ class BatchTableCommit(TableCommit):
         Raises:
             CommitConflictError: Another commit removed files that this one builds on, or the table was dropped and
                 created again; nothing was committed.
+            CommitCallbackError: The snapshot is published, but a callback failed.
             RuntimeError: This object has committed before.
         """
         self._once()
@@ -117,3 +151,11 @@ class BatchTableCommit(TableCommit):
         if self._committed:
             raise RuntimeError("BatchTableCommit only supports one-time committing.")
         self._committed = True
+
+
+def _callback_failed(snapshot_id: int, what: str, error: Exception) -> CommitCallbackError:
+    failed = CommitCallbackError(
+        f"snapshot {snapshot_id} is committed, but a callback failed after it: {what}: {type(error).__name__}: {error}"
+    )
+    failed.snapshot_id = snapshot_id
+    return failed

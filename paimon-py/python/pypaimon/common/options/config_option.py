@@ -54,7 +54,10 @@ class ConfigOption(Generic[T]):
             return self._default if default is None else default
         value = self._parse(str(text).strip())
         if value is None:
-            raise InvalidInputError(f"option '{self._key}': expected {self._kind.__name__}, found '{text}'")
+            wanted = {timedelta: "a duration such as '7 d'", bytes: "a size such as '128 mb'"}.get(
+                self._kind, self._kind.__name__
+            )
+            raise InvalidInputError(f"option '{self._key}': expected {wanted}, found '{text}'")
         return value
 
     def _parse(self, text: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -82,6 +83,13 @@ class CoreOptions(metaclass=_OptionNames):
     def get(self, option: str | ConfigOption[Any], default: Any = None) -> Any:
         """The value of an option: text for a key, typed for a constant of this class."""
         return self.options.get(option, default)
+
+    def keys(self) -> Iterable[str]:
+        """The keys of the options that are set: with `__getitem__`, what ``dict(options)`` needs."""
+        return self.to_map().keys()
+
+    def __getitem__(self, key: str) -> str:
+        return self.to_map()[key]
 
     def to_map(self) -> dict[str, str]:
         """The options that are set, as text."""

@@ -1,0 +1,76 @@
+//! Which splits another Parquet reader reads as this one does.
+
+use paimon_io::TableStore;
+use paimon_merge::same_by_name;
+use paimon_spec::{DataField, DataSplit, FieldId, Predicate, Result, TypeKind};
+
+/// Why a split cannot be given to a Parquet reader that takes columns by name; `None`: it can. Scripts know the texts.
+pub(super) async fn why_not_native(
+    store: &TableStore,
+    split: &DataSplit,
+    fields: &[DataField],
+    predicate: Option<&Predicate>,
+) -> Result<Option<String>> {
+    let reason = |text: &str| Ok(Some(text.to_owned()));
+    if split.files.iter().any(|file| !file.file_name.ends_with(".parquet")) {
+        return reason("non-parquet format");
+    }
+    if fields.iter().any(|field| holds_blob(&field.data_type.kind)) {
+        return reason("blob columns present");
+    }
+    if split.deletions.iter().any(Option::is_some) {
+        return reason("deletion vectors present");
+    }
+    if split.rows.iter().any(Option::is_some) {
+        return reason("part of a file's rows");
+    }
+    if store.options().data_evolution_enabled()? {
+        return reason("data-evolution merge required");
+    }
+    if !split.raw_convertible {
+        return reason("LSM merge required");
+    }
+    let projection: Vec<FieldId> = fields.iter().map(|field| field.id).collect();
+    for file in &split.files {
+        let (schema, written) = (store.schema(), store.schema_at(file.schema_id).await?);
+        // Readers convert the types of the whole file before they choose columns.
+        if let Some(field) = written.fields.iter().find(|field| !read_alike(&field.data_type.kind)) {
+            return Ok(Some(format!("readers disagree on the type of column '{}'", field.name)));
+        }
+        if file.schema_id != schema.id && !same_by_name(&written, schema, &projection) {
+            return reason("schema evolution requires PyPaimon normalization");
+        }
+        // Only this reader passes files over by their indexes, and takes single rows out of the others.
+        if let Some(predicate) = predicate
+            && store.has_file_index(file, &predicate.for_file(schema, &written).predicate, &written)?
+        {
+            return reason("file index on a column of the filter");
+        }
+    }
+    Ok(None)
+}
+
+fn holds_blob(kind: &TypeKind) -> bool {
+    match kind {
+        TypeKind::Blob => true,
+        TypeKind::Array(element) => holds_blob(&element.kind),
+        TypeKind::Map(_, value) => holds_blob(&value.kind),
+        _ => false,
+    }
+}
+
+/// Types whose values every Parquet reader gives alike.
+fn read_alike(kind: &TypeKind) -> bool {
+    match kind {
+        TypeKind::Time(_)
+        | TypeKind::Variant
+        | TypeKind::Geometry(_)
+        | TypeKind::Geography(..)
+        | TypeKind::Multiset(_)
+        | TypeKind::Vector(..) => false,
+        TypeKind::Array(element) => read_alike(&element.kind),
+        TypeKind::Map(key, value) => read_alike(&key.kind) && read_alike(&value.kind),
+        TypeKind::Row(fields) => fields.iter().all(|field| read_alike(&field.data_type.kind)),
+        _ => true,
+    }
+}

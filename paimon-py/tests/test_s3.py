@@ -1,0 +1,296 @@
+"""Tables on S3: a store of moto's on a free port of this machine."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import pickle
+import random
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
+daft = pytest.importorskip("daft")
+
+from daft.io import IOConfig, S3Config  # noqa: E402
+
+from conftest import request  # noqa: E402
+from pypaimon import CatalogFactory, Schema  # noqa: E402
+from pypaimon.daft import explain_paimon_scan, read_paimon, write_paimon  # noqa: E402
+from pypaimon.daft.io_config import infer_io_config, options_with  # noqa: E402
+from pypaimon.exceptions import InvalidInputError, PaimonStorageError  # noqa: E402
+
+ROWS = {"id": [1, 2, 3], "name": ["alice", "bob", "charlie"], "dt": ["2024-01-01", "2024-01-01", "2024-01-02"]}
+#: Files of more than 512 KiB, which Daft reads by itself.
+LONG_ROWS = {**ROWS, "name": [random.Random(seed).randbytes(600_000).hex() for seed in range(3)]}
+COLUMNS = pa.schema([("id", pa.int64()), ("name", pa.string()), ("dt", pa.string())])
+
+
+@pytest.fixture(scope="module")
+def endpoint(s3_endpoint: str) -> str:
+    request(s3_endpoint, "PUT", "/bucket")
+    return s3_endpoint
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of the machine's own keys."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        (tmp_path / name).touch()
+        monkeypatch.setenv(name, str(tmp_path / name))
+
+
+@pytest.fixture
+def warehouse(request: pytest.FixtureRequest) -> str:
+    name = re.sub(r"\W+", "-", request.node.name)
+    return f"s3://bucket/{name}-{time.monotonic_ns()}"
+
+
+@pytest.fixture
+def options(warehouse: str, endpoint: str) -> dict[str, str]:
+    keys = {"fs.s3.accessKeyId": "key", "fs.s3.accessKeySecret": "secret"}
+    return {"warehouse": warehouse, "fs.s3.endpoint": endpoint, **keys}
+
+
+def create(options: dict[str, str], partition_keys: list[str] | None = None) -> Any:
+    catalog = CatalogFactory.create(options)
+    catalog.create_database("db", True)
+    catalog.create_table("db.t", Schema.from_pyarrow_schema(COLUMNS, partition_keys=partition_keys), False)
+    return catalog
+
+
+def rows(frame: Any) -> list[dict[str, Any]]:
+    return sorted(frame.to_pylist(), key=lambda row: row["id"])
+
+
+def daft_reads_it(options: dict[str, str], **more: Any) -> bool:
+    return re.search(r"Daft's Parquet reader: +[1-9]", str(explain_paimon_scan("db.t", options, **more))) is not None
+
+
+@pytest.mark.parametrize("reader", ["auto", "paimon"])
+def test_the_documented_sample_runs_with_keys_in_the_options(options: dict[str, str], reader: str) -> None:
+    create(options, ["dt"])
+    write_paimon(daft.from_pydict(LONG_ROWS), "db.t", catalog_options=options)
+    assert daft_reads_it(options, reader=reader) == (reader == "auto")
+    df = read_paimon("db.t", catalog_options=options, reader=reader)
+    assert rows(df) == daft.from_pydict(LONG_ROWS).to_pylist()
+    assert rows(df.where(daft.col("dt") == "2024-01-02").select("id")) == [{"id": 3}]
+
+    write_paimon(daft.from_pydict({"id": [9], "name": ["i"], "dt": ["2024-01-02"]}), "db.t", options, mode="overwrite")
+    assert [row["id"] for row in rows(read_paimon("db.t", options, reader=reader))] == [1, 2, 9]
+    assert rows(read_paimon("db.t", options, snapshot_id=1, reader=reader)) == daft.from_pydict(LONG_ROWS).to_pylist()
+    assert rows(df) == daft.from_pydict(LONG_ROWS).to_pylist(), "the frame keeps its snapshot"
+
+
+@pytest.mark.parametrize("reader", ["auto", "paimon"])
+def test_an_explicit_io_config_is_enough(options: dict[str, str], endpoint: str, reader: str) -> None:
+    create(options)
+    write_paimon(daft.from_pydict(LONG_ROWS), "db.t", catalog_options=options)
+    io_config = IOConfig(s3=S3Config(endpoint_url=endpoint, key_id="key", access_key="secret", region_name="us-east-1"))
+    df = read_paimon("db.t", {"warehouse": options["warehouse"]}, io_config=io_config, reader=reader)
+    assert rows(df) == daft.from_pydict(LONG_ROWS).to_pylist()
+
+
+def test_an_explicit_io_config_wins_over_the_options_for_daft_s_reader(options: dict[str, str]) -> None:
+    create(options)
+    write_paimon(daft.from_pydict(LONG_ROWS), "db.t", catalog_options=options)
+    with passing_on(options["fs.s3.endpoint"]) as (elsewhere, asked):
+        io_config = IOConfig(s3=S3Config(endpoint_url=elsewhere, key_id="k", access_key="s", region_name="us-east-1"))
+        assert rows(read_paimon("db.t", options, io_config=io_config)) == daft.from_pydict(LONG_ROWS).to_pylist()
+        assert asked and all("/bucket-0/" in path for path in asked), "data files, by Daft's reader alone"
+        del asked[:]
+        assert rows(read_paimon("db.t", options, io_config=io_config, reader="paimon"))
+        assert not asked, "Paimon's own access takes the options"
+
+
+@contextmanager
+def passing_on(endpoint: str) -> Iterator[tuple[str, list[str]]]:
+    """Another address of a store, and what is read there."""
+    asked: list[str] = []
+
+    class PassingOn(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            connection = http.client.HTTPConnection(endpoint.removeprefix("http://"), timeout=20)
+            connection.request(self.command, self.path, headers=dict(self.headers))
+            answer = connection.getresponse()
+            body = answer.read()
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("connection", "transfer-encoding"):
+                    self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+            connection.close()
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), PassingOn) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+def test_daft_reads_the_files_of_a_plain_table_by_itself(options: dict[str, str]) -> None:
+    create(options)
+    write_paimon(daft.from_pydict(LONG_ROWS), "db.t", catalog_options=options)
+    assert daft_reads_it(options)
+    location = CatalogFactory.create(options).get_table("db.t").native.location
+    assert location == f"{options['warehouse']}/db.db/t"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        ("s3.endpoint", "s3.access-key", "s3.secret-key"),
+        ("s3a.endpoint", "s3a.access.key", "s3a.secret.key"),
+        ("fs.s3a.endpoint", "fs.s3a.access.key", "fs.s3a.secret.key"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["s3", "s3a", "s3n"])
+def test_the_spellings_of_java_work_too(
+    warehouse: str, endpoint: str, spelling: tuple[str, str, str], scheme: str
+) -> None:
+    options = dict(zip(spelling, (endpoint, "key", "secret"), strict=True))
+    options |= {"warehouse": warehouse.replace("s3:", f"{scheme}:"), "s3.path.style.access": "true"}
+    create(options)
+    write_paimon(daft.from_pydict(LONG_ROWS), "db.t", catalog_options=options)
+    assert rows(read_paimon("db.t", options)) == daft.from_pydict(LONG_ROWS).to_pylist()
+
+
+def test_keys_come_from_the_environment(
+    warehouse: str, endpoint: str, options: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(options)
+    write_paimon(daft.from_pydict(LONG_ROWS), "db.t", catalog_options=options)
+    bare = {"warehouse": warehouse, "s3.endpoint": endpoint}
+    with pytest.raises(InvalidInputError, match="no credentials"):
+        CatalogFactory.create(bare)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    assert rows(read_paimon("db.t", bare)) == daft.from_pydict(LONG_ROWS).to_pylist()
+    assert infer_io_config(bare).s3.key_id is None, "Daft finds them where they are"
+
+
+def test_keys_come_from_a_profile(
+    warehouse: str, endpoint: str, options: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    create(options)
+    write_paimon(daft.from_pydict(LONG_ROWS), "db.t", catalog_options=options)
+    file = tmp_path / "credentials"
+    file.write_text("[work]\naws_access_key_id = key\naws_secret_access_key = secret\nregion = us-east-1\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    bare = {"warehouse": warehouse, "s3.endpoint": endpoint, "s3.profile": "work"}
+    assert rows(read_paimon("db.t", bare, reader="paimon")) == daft.from_pydict(LONG_ROWS).to_pylist()
+    assert rows(read_paimon("db.t", bare)) == daft.from_pydict(LONG_ROWS).to_pylist()
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    del bare["s3.profile"]
+    assert rows(read_paimon("db.t", bare)) == daft.from_pydict(LONG_ROWS).to_pylist()
+    with pytest.raises(InvalidInputError, match="profile 'other'"):
+        CatalogFactory.create({**bare, "s3.profile": "other"})
+
+
+def test_databases_and_tables_come_and_go(options: dict[str, str]) -> None:
+    catalog = create(options)
+    write_paimon(daft.from_pydict(ROWS), "db.t", catalog_options=options)
+    catalog.rename_table("db.t", "db.u")
+    assert catalog.list_tables("db") == ["u"]
+    assert rows(read_paimon("db.u", options)) == daft.from_pydict(ROWS).to_pylist()
+    catalog.create_table("db.t", Schema.from_pyarrow_schema(COLUMNS), False)
+    catalog.drop_table("db.u", False)
+    assert catalog.list_tables("db") == ["t"]
+    catalog.drop_database("db", False, True)
+    assert catalog.list_databases() == []
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"fs.s3.acessKeyId": "x"}, "did you mean 'accessKeyId'"),
+        ({"s3.access-key": "another"}, "spellings of one option"),
+        ({"s3.anonymous": "true"}, "exclude each other"),
+        ({"s3.path.style.access": "maybe"}, "true or false"),
+        ({"s3.connection.timeout": "soon"}, "duration"),
+    ],
+)
+def test_wrong_options_are_named_without_their_secrets(
+    options: dict[str, str], more: dict[str, str], message: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=message) as raised:
+        CatalogFactory.create({**options, **more, "s3.session.token": "hush-token"})
+    assert not re.search("another|hush", str(raised.value))
+
+
+def closed_port() -> str:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("where", ["closed port", "no such name", "silence"])
+def test_an_endpoint_that_cannot_be_reached_is_named_soon(options: dict[str, str], where: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = {
+            "closed port": closed_port(),
+            "no such name": "http://no-such-host.invalid",
+            "silence": f"http://127.0.0.1:{silent.getsockname()[1]}",
+        }[where]
+        # The defaults end within 30 s, too; see the timeouts of the client.
+        quick = {"s3.connection.timeout": "1 s", "s3.retry.timeout": "1 s", "s3.connection.establish.timeout": "2 s"}
+        began = time.monotonic()
+        with pytest.raises(PaimonStorageError, match=re.escape(place)) as raised:
+            CatalogFactory.create({**options, "fs.s3.endpoint": place, **quick}).list_databases()
+        assert "bucket" in str(raised.value)
+        assert time.monotonic() - began < 10
+
+
+def test_nothing_secret_is_shown(options: dict[str, str]) -> None:
+    secrets = {**options, "fs.s3.accessKeyId": "hush-key", "fs.s3.accessKeySecret": "hush-secret"}
+    secrets["s3.session.token"] = "hush-token"
+    catalog = create(secrets)
+    table = catalog.get_table("db.t")
+    write_paimon(daft.from_pydict(ROWS), "db.t", catalog_options=secrets)
+    frame = read_paimon("db.t", secrets)
+    shown = [repr(catalog), repr(table), str(table), repr(table.file_io), str(explain_paimon_scan("db.t", secrets))]
+    assert not re.search("hush", "".join(shown))
+    assert b"hush" not in pickle.dumps(catalog)
+    with pytest.raises(InvalidInputError) as raised:
+        CatalogFactory.create({**secrets, "warehouse": "s3://hush-key:hush-secret@bucket/path"})
+    assert "hush" not in str(raised.value)
+    assert "hush" not in repr(frame)
+
+
+def test_an_io_config_says_what_options_leave_out() -> None:
+    s3 = S3Config(endpoint_url="http://e", key_id="k", access_key="s", session_token="t", region_name="r")
+    bare = {"warehouse": "s3://bucket/w"}
+    completed = options_with(bare, IOConfig(s3=s3))
+    assert completed == {
+        **bare,
+        "s3.endpoint": "http://e",
+        "s3.region": "r",
+        "s3.access-key": "k",
+        "s3.secret-key": "s",
+        "s3.session.token": "t",
+    }
+    config = infer_io_config(completed).s3
+    assert (config.endpoint_url, config.key_id, config.access_key) == ("http://e", "k", "s")
+    assert (config.session_token, config.region_name, config.force_virtual_addressing) == ("t", "r", False)
+    spoken = {**bare, "s3.region": "mine"}
+    assert options_with(spoken, IOConfig(s3=s3)) == spoken, "what the options say of S3 is all there is"
+    assert options_with({"warehouse": "/w"}, IOConfig(s3=s3)) == {"warehouse": "/w"}
+    assert infer_io_config(options_with(bare, IOConfig(s3=S3Config(anonymous=True)))).s3.anonymous
