@@ -1,25 +1,30 @@
-"""Writes the golden tables that come from pypaimon, with the rows that pypaimon reads back.
+"""Writes the golden tables that come from pypaimon and pypaimon-rust, with the rows that their writer reads back.
 
-Run by hand, in an environment that holds pypaimon 2.1.0; the result is committed:
+Run by hand, in an environment that holds pypaimon 2.1.0 and pypaimon-rust 0.4.0; the result is committed:
 
-    python xtask/conformance/write_golden.py
+    python xtask/conformance/write_golden.py [name...]
 """
 
 import datetime
 import decimal
 import importlib.metadata
 import pathlib
-import shutil
+import sys
 import tempfile
 
 import pyarrow as pa
+import pypaimon_rust.datafusion as rust
+from golden import write_case
 from pypaimon import CatalogFactory, Schema
 from pypaimon.schema.data_types import AtomicType
 from pypaimon.schema.schema_change import SchemaChange
 from rows import render_table
 
-CASES = pathlib.Path(__file__).parent / "cases" / "read"
-WRITER = f"Apache pypaimon {importlib.metadata.version('pypaimon')}"
+VERSION = importlib.metadata.version("pypaimon")
+RUST_VERSION = importlib.metadata.version("pypaimon-rust")
+
+# What pypaimon-rust writes to ORC files, and no more.
+RUST_ORC = {"k", "b", "i8", "i16", "f32", "f64", "s", "bin", "p"}
 
 
 def append(table, data: pa.Table, overwrite=None):
@@ -68,12 +73,12 @@ def orders(catalog):
     return table
 
 
-def types(catalog, name="types", file_format="parquet"):
-    """One column of each type that pypaimon writes to a data file, with a NULL in each."""
+def columns():
+    """One column of each type that pypaimon writes to a data file: name, type, value."""
     day = datetime.date(2024, 2, 29)
     time = datetime.datetime(1969, 12, 31, 23, 59, 59, 999000)
     utc = time.replace(tzinfo=datetime.timezone.utc)
-    columns = [
+    return [
         ("b", pa.bool_(), True),
         ("i8", pa.int8(), -128),
         ("i16", pa.int16(), 32767),
@@ -94,14 +99,19 @@ def types(catalog, name="types", file_format="parquet"):
         ("map", pa.map_(pa.string(), pa.int64()), [("k", 1), ("j", None)]),
         ("row", pa.struct([("x", pa.int32()), ("y", pa.string())]), {"x": 1, "y": None}),
     ]
+
+
+def types(catalog, name="types", file_format="parquet"):
+    """A value of each type, and a NULL."""
+    kept = columns()
     if file_format == "avro":  # pypaimon has no Avro form for maps, nor for NULL inside of arrays
-        columns = [(c, kind, [1, 3] if c == "arr" else value) for c, kind, value in columns if c != "map"]
-    schema = pa.schema([(column, kind) for column, kind, _ in columns])
+        kept = [(c, kind, [1, 3] if c == "arr" else value) for c, kind, value in kept if c != "map"]
+    schema = pa.schema([(column, kind) for column, kind, _ in kept])
     catalog.create_table(
         f"golden.{name}", Schema.from_pyarrow_schema(schema, options={"file.format": file_format}), False
     )
     table = catalog.get_table(f"golden.{name}")
-    append(table, pa.table([pa.array([value, None], kind) for _, kind, value in columns], schema=schema))
+    append(table, pa.table([pa.array([value, None], kind) for _, kind, value in kept], schema=schema))
     return table
 
 
@@ -109,24 +119,60 @@ def avro(catalog):
     return types(catalog, "avro", "avro")
 
 
+def written_by_rust(catalog, warehouse, file_format):
+    """Partitions and buckets of values of each type, some of them overwritten; pypaimon creates the table."""
+    kept = [("k", pa.int64(), 0), *columns(), ("p", pa.string(), "a/b=c %é")]
+    if file_format == "avro":  # it does not read back what it writes of ROW
+        kept = [column for column in kept if column[0] != "row"]
+    if file_format == "orc":
+        kept = [column for column in kept if column[0] in RUST_ORC]
+    options = {"file.format": file_format, "bucket": "2", "bucket-key": "k"}
+    if file_format == "orc":
+        options["file.compression"] = "none"
+    schema = pa.schema([(column, kind) for column, kind, _ in kept])
+    catalog.create_table("golden.t", Schema.from_pyarrow_schema(schema, partition_keys=["p"], options=options), False)
+    table = rust.PaimonCatalog({"warehouse": warehouse}).get_table("golden.t")
+    for commit, overwrite in enumerate([False, False, True]):
+        rows = {column: pa.array([value, None, value, None], kind) for column, kind, value in kept}
+        rows["k"] = pa.array(range(commit * 10, commit * 10 + 4))
+        rows["p"] = pa.array(["a/b=c %é", "x", None, "x"] if not overwrite else ["x"] * 4)
+        builder = table.new_batch_write_builder()
+        if overwrite:
+            builder = builder.with_overwrite()
+        write = builder.new_write()
+        for batch in pa.table(rows, schema=schema).to_batches():
+            write.write_arrow(batch)
+        builder.new_commit().commit(write.prepare_commit())
+    context = rust.SQLContext()
+    context.register_catalog("p", {"warehouse": warehouse}, default_database="golden")
+    context.set_current_catalog("p")
+    context.set_current_database("golden")
+    return render_table(pa.Table.from_batches(context.sql("select * from t")))
+
+
 def main():
+    chosen = sys.argv[1:]
     for make in (orders, types, avro):
-        with tempfile.TemporaryDirectory() as warehouse:
-            catalog = CatalogFactory.create({"warehouse": warehouse})
-            catalog.create_database("golden", True)
-            table = make(catalog)
-            builder = table.new_read_builder()
-            rows = render_table(builder.new_read().to_arrow(builder.new_scan().plan().splits()))
-            case = CASES / f"pypaimon-2.1.0-{make.__name__}"
-            shutil.rmtree(case, ignore_errors=True)
-            shutil.copytree(pathlib.Path(warehouse) / "golden.db" / make.__name__, case / "table")
-            (case / "expected.rows").write_text("\n".join(rows) + "\n", encoding="utf-8")
-            (case / "case.toml").write_text(
-                "# Written and read back by the writer named here; `expected.rows` is what it read.\n"
-                f'writer = "{WRITER}"\n\n[expect]\nrows = "expected.rows"\n',
-                encoding="utf-8",
-            )
-            print(case.name, len(rows), "rows")
+        name = f"pypaimon-{VERSION}-{make.__name__}"
+        if not chosen or name in chosen:
+            with tempfile.TemporaryDirectory() as warehouse:
+                table = make(new_catalog(warehouse))
+                builder = table.new_read_builder()
+                rows = render_table(builder.new_read().to_arrow(builder.new_scan().plan().splits()))
+                folder = pathlib.Path(warehouse) / "golden.db" / make.__name__
+                write_case(name, f"Apache pypaimon {VERSION}", folder, rows)
+    for file_format in ("parquet", "avro", "orc"):
+        name = f"pypaimon-rust-{RUST_VERSION}-{file_format}"
+        if not chosen or name in chosen:
+            with tempfile.TemporaryDirectory() as warehouse:
+                rows = written_by_rust(new_catalog(warehouse), warehouse, file_format)
+                write_case(name, f"pypaimon-rust {RUST_VERSION}", pathlib.Path(warehouse) / "golden.db" / "t", rows)
+
+
+def new_catalog(warehouse):
+    catalog = CatalogFactory.create({"warehouse": warehouse})
+    catalog.create_database("golden", True)
+    return catalog
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: our wheel beside its peers and the floor of the same work, in one run.
 
+use std::path::Path;
+
 use anyhow::Result;
-use clap::Args;
-use xshell::cmd;
+use clap::{Args, ValueEnum};
+use xshell::{Shell, cmd};
 
 use crate::conformance::PEERS;
 use crate::project::{self, step};
@@ -11,7 +13,10 @@ use crate::wheel::{self, Profile};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Workloads by name, comma-separated; all when absent
+    /// Which parts to run
+    #[arg(long, value_delimiter = ',', default_values = ["time", "requests", "planning"])]
+    parts: Vec<Part>,
+    /// Workloads of the part `time` by name, comma-separated; all when absent
     #[arg(long)]
     workloads: Option<String>,
     /// Rounds of each workload; medians are reported
@@ -20,6 +25,16 @@ pub(crate) struct Options {
     /// Factor on all sizes, for trying the harness
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Seconds and bytes of reads and writes on local files
+    Time,
+    /// HTTP requests on an S3 server of this machine, and how many follow one another
+    Requests,
+    /// Planning tables of up to a million files, drawn as a curve
+    Planning,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -32,10 +47,28 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     )?;
     ours.install_wheel(&shell, &wheel)?;
     let mut packages = PEERS.to_vec();
-    packages.extend(["backports.zstd", "fastavro", "zstandard"]);
+    packages.extend(["backports.zstd", "boto3", "fastavro", "moto[server]", "zstandard"]);
     let peers = Environment::with_packages(&shell, "bench-peers", &packages)?;
     let (ours, peers) = (ours.python(), peers.python());
     let work = project::target().join("bench");
+    let report = work.join("report");
+    for part in &options.parts {
+        match part {
+            Part::Time => time(&shell, options, &ours, &peers, &work)?,
+            Part::Requests => step(
+                "requests on object storage",
+                cmd!(
+                    shell,
+                    "{peers} xtask/bench/s3_requests.py --ours {ours} --peers {peers} --tables {work}/small --report {report}"
+                ),
+            )?,
+            Part::Planning => planning(&shell, &ours, &work, &report)?,
+        }
+    }
+    Ok(())
+}
+
+fn time(shell: &Shell, options: &Options, ours: &Path, peers: &Path, work: &Path) -> Result<()> {
     let (rounds, scale) = (options.rounds.to_string(), options.scale.to_string());
     let mut command = cmd!(
         shell,
@@ -45,4 +78,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         command = command.args(["--workloads", workloads]);
     }
     step("bench", command)
+}
+
+fn planning(shell: &Shell, ours: &Path, work: &Path, report: &Path) -> Result<()> {
+    step("build", cmd!(shell, "cargo build --workspace --locked --release --bin planning"))?;
+    let planner = project::target().join("release").join("planning");
+    step(
+        "planning up to a million files",
+        cmd!(
+            shell,
+            "{ours} xtask/bench/planning.py --planner {planner} --ours {ours} --work {work}/planning --report {report}"
+        ),
+    )
 }

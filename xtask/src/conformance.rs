@@ -2,7 +2,9 @@
 //!
 //! Golden tables are read by the crates (`xtask/conformance`, a package of its own). Random tables are written by our
 //! wheel and read by pypaimon and pypaimon-rust, and the reverse; the peers live in a virtual environment of their own.
-//! Last, several processes write at once, and writers are killed at each of their file operations.
+//! With `--with-java` the same goes through Java Paimon, whose driver Maven builds. Last, several processes write at
+//! once, on local files and on an S3 that loses answers, writers are killed at each of their file operations, and tables
+//! are read of which a file is damaged.
 
 use anyhow::Result;
 use clap::Args;
@@ -27,14 +29,23 @@ pub(crate) struct Options {
     /// The first seed
     #[arg(long, default_value_t = 1)]
     first_seed: u32,
+    /// Random tables through Java Paimon as well; needs a JDK and Maven
+    #[arg(long)]
+    with_java: bool,
     /// Rounds of concurrent writers
     #[arg(long, default_value_t = 1)]
     rounds: u32,
+    /// Commits on S3 over a bad connection
+    #[arg(long, default_value_t = 16)]
+    s3_commits: u32,
+    /// Files to damage, one table each
+    #[arg(long, default_value_t = 150)]
+    damages: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { golden: false, seeds: 12, first_seed: 1, rounds: 1 }
+        Self { golden: false, seeds: 12, first_seed: 1, with_java: false, rounds: 1, s3_commits: 16, damages: 150 }
     }
 }
 
@@ -45,17 +56,31 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     let wheel = wheel::build(&shell, Profile::Dev)?;
-    let ours = Environment::with_packages(&shell, "conformance", &["pyarrow", "pandas"])?;
+    let ours = Environment::with_packages(&shell, "conformance", &[DAFT, "moto[server]", "pyarrow", "pandas"])?;
     ours.install_wheel(&shell, &wheel)?;
     let peers = Environment::with_packages(&shell, "peers", PEERS)?;
     let (ours, peers) = (ours.python(), peers.python());
     let (first, seeds) = (options.first_seed.to_string(), options.seeds.to_string());
     let work = project::target().join("conformance");
-    step(
-        "random tables, ours and the peers'",
+    let exchange = || {
         cmd!(
             shell,
             "{ours} xtask/conformance/interop/run.py --ours {ours} --peers {peers} --work {work} --first-seed {first} --seeds {seeds}"
+        )
+    };
+    step("random tables, ours and the peers'", exchange())?;
+    if options.with_java {
+        let build = project::target().join("java-driver");
+        let folder = format!("-Dbuild.folder={}", build.display());
+        step("Java driver", cmd!(shell, "mvn -q -B -f xtask/conformance/java {folder} package"))?;
+        let driver = build.join("driver.jar");
+        step("random tables, ours and Java's", exchange().arg("--java").arg(driver))?;
+    }
+    step(
+        "histories with branches, tags and increments",
+        cmd!(
+            shell,
+            "{ours} xtask/conformance/interop/history.py --ours {ours} --peers {peers} --work {work} --first-seed {first} --seeds {seeds}"
         ),
     )?;
     let (work, rounds) = (project::target().join("reliability"), options.rounds.to_string());
@@ -64,6 +89,22 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         cmd!(
             shell,
             "{ours} xtask/conformance/reliability/run.py --ours {ours} --peers {peers} --work {work} --rounds {rounds}"
+        ),
+    )?;
+    let (faulty, each) = (options.s3_commits.to_string(), (options.s3_commits / 8).clamp(1, 10).to_string());
+    step(
+        "writers on S3",
+        cmd!(
+            shell,
+            "{ours} xtask/conformance/reliability/s3.py --ours {ours} --commits {each} --faulty {faulty} --seed {first}"
+        ),
+    )?;
+    let (work, damages) = (project::target().join("damage"), options.damages.to_string());
+    step(
+        "damaged files",
+        cmd!(
+            shell,
+            "{ours} xtask/conformance/damage/run.py --ours {ours} --work {work} --count {damages} --seed {first}"
         ),
     )
 }

@@ -1,11 +1,15 @@
 """Random append tables, written here and read there, in both directions.
 
 For each seed a plan is drawn (`plan.py`): columns of all types, a file format, partitions with hostile values, and
-steps: appends, overwrites, schema changes, deletes. One implementation carries the plan out, all of them read the
-result, and a naive model that fits on a screen says which rows are right. Differences that are the peer's own defects
-are declared in `defects.py`, each with a reproduction that runs without us; everything else fails the run.
+steps: appends, overwrites, schema changes, deletes, tags. One implementation carries the plan out, all of them read the
+result, its tags and some filters of it, and a naive model that fits on a screen says which rows are right. Differences
+that are the peer's own defects are declared in `defects.py`, each with a reproduction that runs without us; everything
+else fails the run.
 
-    python run.py --ours PYTHON --peers PYTHON --work FOLDER --first-seed 1 --seeds 60
+    python run.py --ours PYTHON --peers PYTHON --work FOLDER --first-seed 1 --seeds 60 [--java DRIVER.JAR]
+
+With `--java`, Java Paimon writes and reads in place of the Python peers. With `--without-us` the peers are left to each
+other, which shows their own defects.
 """
 
 import argparse
@@ -16,21 +20,25 @@ import subprocess
 import sys
 
 import defects
-from plan import draw_plan, expected_rows
+from java_peer import JavaPeer
+from plan import draw_plan, expected
 
 HERE = pathlib.Path(__file__).parent
 
 # Who writes, and who reads what was written: (writer, readers).
-DIRECTIONS = [("ours", ["ours", "pypaimon", "pypaimon-rust"]), ("pypaimon", ["ours"]), ("pypaimon-rust", ["ours"])]
+PYTHON = [("ours", ["ours", "pypaimon", "pypaimon-rust"]), ("pypaimon", ["ours"]), ("pypaimon-rust", ["ours"])]
+JAVA = [("ours", ["java"]), ("java", ["ours"])]
+PYTHON_WITHOUT_US = [("pypaimon", ["pypaimon", "pypaimon-rust"]), ("pypaimon-rust", ["pypaimon", "pypaimon-rust"])]
+JAVA_WITHOUT_US = [("java", ["java", "pypaimon", "pypaimon-rust"]), ("pypaimon", ["java"])]
 
 
 class Worker:
     """One implementation in a process of its own; requests and answers are JSON lines."""
 
-    def __init__(self, implementation: str, python: str):
+    def __init__(self, implementation: str, python: str, script: str = "worker.py"):
         self.implementation = implementation
         self.process = subprocess.Popen(
-            [python, str(HERE / "worker.py"), implementation],
+            [python, str(HERE / script), implementation],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -51,16 +59,19 @@ class Worker:
         self.process.wait()
 
 
-def difference(wanted: list[str], answer: dict) -> str | None:
-    """What is wrong with an answer, in one line; None when it is right."""
+def difference(wanted: dict, answer: dict) -> str | None:
+    """What is wrong with an answer, in one line; None when it is right. A reader may leave a part unread."""
     if "error" in answer:
         return f"error: {answer['error']}"
-    found = answer["rows"]
-    if found == wanted:
-        return None
-    missing = [row for row in wanted if row not in found][:2]
-    extra = [row for row in found if row not in wanted][:2]
-    return f"{len(wanted)} rows wanted, {len(found)} found; missing {missing}, extra {extra}"
+    for part in answer:
+        if answer[part] == wanted[part]:
+            continue
+        if part != "rows":
+            return f"{part}: {wanted[part]} wanted, {answer[part]} found"
+        missing = [row for row in wanted["rows"] if row not in answer["rows"]][:2]
+        extra = [row for row in answer["rows"] if row not in wanted["rows"]][:2]
+        return f"{len(wanted['rows'])} rows wanted, {len(answer['rows'])} found; missing {missing}, extra {extra}"
+    return None
 
 
 def main() -> int:
@@ -70,23 +81,29 @@ def main() -> int:
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("--java", type=pathlib.Path)
+    parser.add_argument("--without-us", action="store_true")
     arguments = parser.parse_args()
 
     pythons = {"ours": arguments.ours, "pypaimon": arguments.peers, "pypaimon-rust": arguments.peers}
-    workers = {name: Worker(name, python) for name, python in pythons.items()}
+    directions = JAVA if arguments.java else PYTHON
+    if arguments.without_us:
+        directions = JAVA_WITHOUT_US if arguments.java else PYTHON_WITHOUT_US
+    names = sorted({name for writer, readers in directions for name in (writer, *readers)})
+    workers = {name: JavaPeer(arguments.java) if name == "java" else Worker(name, pythons[name]) for name in names}
     checked = declared = 0
     problems = []
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     for seed in seeds:
-        for writer, readers in DIRECTIONS:
-            plan = draw_plan(seed, writer)
+        for writer, readers in directions:
+            plan = draw_plan(seed, writer, readers)
             warehouse = arguments.work / f"{writer}-{seed}"
             shutil.rmtree(warehouse, ignore_errors=True)
             written = workers[writer].ask(do="write", warehouse=str(warehouse), plan=plan)
             if "error" in written:
                 problems.append(f"seed {seed}: {writer} could not write: {written['error']}")
                 continue
-            wanted = expected_rows(plan)
+            wanted = expected(plan)
             for reader in readers:
                 answer = workers[reader].ask(do="read", warehouse=str(warehouse), plan=plan)
                 checked += 1
@@ -96,6 +113,7 @@ def main() -> int:
                 defect = defects.explains(reader, plan, wrong)
                 if defect:
                     declared += 1
+                    print(f"seed {seed}: written by {writer}, read by {reader}: declared: {defect.what}")
                 else:
                     problems.append(f"seed {seed}: written by {writer}, read by {reader}: {wrong}")
             if not any(f"seed {seed}:" in problem for problem in problems):

@@ -1,9 +1,9 @@
-"""One implementation behind JSON lines: writes a plan to a warehouse, or reads its table.
+"""One implementation behind JSON lines: writes a plan to a warehouse, or reads its table, tags and filters.
 
     python worker.py {ours,pypaimon,pypaimon-rust}
 
 `ours` and `pypaimon` run the same code on the same API in different environments; `pypaimon-rust` has its own API for
-reading and writing and none for creating tables, which pypaimon does for it.
+reading and writing and none for creating tables and tags, which pypaimon does for it.
 """
 
 import json
@@ -37,8 +37,12 @@ ARROW = {
     "DECIMAL(18, 4)": pa.decimal128(18, 4),
     "DECIMAL(38, 10)": pa.decimal128(38, 10),
     "DATE": pa.date32(),
+    "TIME(3)": pa.time32("ms"),
+    "TIMESTAMP(0)": pa.timestamp("s"),
     "TIMESTAMP(3)": pa.timestamp("ms"),
     "TIMESTAMP(6)": pa.timestamp("us"),
+    "TIMESTAMP(9)": pa.timestamp("ns"),
+    "TIMESTAMP(3) WITH LOCAL TIME ZONE": pa.timestamp("ms", tz="UTC"),
     "TIMESTAMP(6) WITH LOCAL TIME ZONE": pa.timestamp("us", tz="UTC"),
     "ARRAY<INT>": pa.list_(pa.int32()),
     "MAP<STRING, BIGINT>": pa.map_(pa.string(), pa.int64()),
@@ -57,7 +61,7 @@ def array_of(values: list, kind: str) -> pa.Array:
         values = [None if v is None else bytes.fromhex(v) for v in values]
     elif kind.startswith("DECIMAL"):
         return pa.array(values, pa.string()).cast(arrow)
-    elif kind == "DATE":
+    elif kind in ("DATE", "TIME(3)"):
         return pa.array(values, pa.int32()).cast(arrow)
     elif kind.startswith("TIMESTAMP"):
         return pa.array(values, pa.int64()).cast(pa.timestamp("us", arrow.tz)).cast(arrow)
@@ -77,9 +81,13 @@ def write(implementation: str, warehouse: str, plan: dict) -> None:
     catalog = pypaimon.CatalogFactory.create({"warehouse": warehouse})
     catalog.create_database("interop", True)
     columns = [dict(column) for column in plan["columns"]]
-    options = {"file.format": plan["format"], "metadata.stats-mode": plan["statistics"]}
+    options = {"metadata.stats-mode": plan["statistics"]}
+    options |= {"file.format": plan["format"], "file.compression": plan["compression"]}
+    if implementation == "ours" and plan["format"] == "orc":
+        options["orc.timestamp-ltz.legacy.type"] = "false"  # the only spelling that it writes
     if plan["buckets"]:
         options |= {"bucket": str(plan["buckets"]), "bucket-key": "k"}
+    options |= {f"file-index.{kind}.columns": names for kind, names in plan["indexes"].items()}
     if any(step["do"] == "delete" for step in plan["steps"]):
         options["deletion-vectors.enabled"] = "true"
     schema = pypaimon.Schema.from_pyarrow_schema(
@@ -91,6 +99,8 @@ def write(implementation: str, warehouse: str, plan: dict) -> None:
     for step in plan["steps"]:
         if step["do"] == "alter":
             alter(catalog, columns, step)
+        elif step["do"] == "tag":
+            catalog.get_table(TABLE).create_tag(step["name"])
         elif step["do"] == "delete":
             delete(catalog.get_table(TABLE), set(step["keys"]))
         else:
@@ -165,20 +175,68 @@ def alter(catalog, columns: list[dict], step: dict) -> None:
     apply_change(columns, step)
 
 
-def read(implementation: str, warehouse: str, plan: dict) -> list[str]:
-    names = [column["name"] for column in final_columns(plan)]
+def read(implementation: str, warehouse: str, plan: dict) -> dict:
+    kinds = {column["name"]: column["type"] for column in final_columns(plan)}
+    names = list(kinds)
     if implementation == "pypaimon-rust":
-        import pypaimon_rust.datafusion as rust
+        return read_rust(warehouse, plan, kinds)
+    table = pypaimon.CatalogFactory.create({"warehouse": warehouse}).get_table(TABLE)
+    rows = read_where(table).select(names)
+    tags = [step["name"] for step in plan["steps"] if step["do"] == "tag"]
+    return {
+        "rows": render_table(rows),
+        "tags": {tag: keys(read_where(table.copy({"scan.tag-name": tag}))) for tag in tags},
+        "filters": [keys(read_where(table, filter, kinds[filter[1]])) for filter in plan["filters"]],
+    }
 
-        context = rust.SQLContext()
-        context.register_catalog("p", {"warehouse": warehouse}, default_database="interop")
-        context.set_current_catalog("p")
-        context.set_current_database("interop")
-        batches = context.sql("select " + ", ".join(f'"{name}"' for name in names) + " from t")
-        return render_table(pa.Table.from_batches(batches)) if batches else []
-    builder = pypaimon.CatalogFactory.create({"warehouse": warehouse}).get_table(TABLE).new_read_builder()
-    table = builder.new_read().to_arrow(builder.new_scan().plan().splits())
-    return render_table(table.select(names))
+
+def read_where(table, filter: list | None = None, kind: str | None = None) -> pa.Table:
+    builder = table.new_read_builder()
+    if filter:
+        operator, name, *literals = filter
+        literals = array_of(literals, kind).to_pylist()
+        predicates = builder.new_predicate_builder()
+        method = {
+            "=": predicates.equal,
+            "<": predicates.less_than,
+            ">=": predicates.greater_or_equal,
+            "in": lambda name, *literals: predicates.is_in(name, list(literals)),
+            "is null": predicates.is_null,
+        }[operator]
+        builder = builder.with_filter(method(name, *literals))
+    return builder.new_read().to_arrow(builder.new_scan().plan().splits())
+
+
+def read_rust(warehouse: str, plan: dict, kinds: dict[str, str]) -> dict:
+    """Rows and filters; its SQL has no name for a tag."""
+    import pypaimon_rust.datafusion as rust
+
+    context = rust.SQLContext()
+    context.register_catalog("p", {"warehouse": warehouse}, default_database="interop")
+    context.set_current_catalog("p")
+    context.set_current_database("interop")
+
+    def select(names: list[str], where: str = "") -> pa.Table | None:
+        batches = context.sql("select " + ", ".join(f'"{name}"' for name in names) + " from t" + where)
+        return pa.Table.from_batches(batches) if batches else None
+
+    rows = select(list(kinds))
+    found = {"rows": render_table(rows) if rows else [], "filters": []}
+    for operator, name, *literals in plan["filters"]:
+        spelt = [sql_literal(literal, kinds[name]) for literal in literals]
+        right = f"({', '.join(spelt)})" if operator == "in" else "".join(spelt)
+        found["filters"].append(keys(select(["k"], f' where "{name}" {operator} {right}')))
+    return found
+
+
+def sql_literal(value, kind: str) -> str:
+    if kind == "STRING":
+        return "'" + value.replace("'", "''") + "'"
+    return f"arrow_cast({value}, 'Date32')" if kind == "DATE" else str(value)
+
+
+def keys(table: pa.Table | None) -> list[int]:
+    return sorted(table["k"].to_pylist()) if table else []
 
 
 def main() -> None:
@@ -190,7 +248,7 @@ def main() -> None:
                 write(implementation, request["warehouse"], request["plan"])
                 answer = {}
             else:
-                answer = {"rows": read(implementation, request["warehouse"], request["plan"])}
+                answer = read(implementation, request["warehouse"], request["plan"])
         except BaseException as error:  # a peer's panic is an answer too
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{pathlib.Path(place.filename).name}:{place.lineno}"

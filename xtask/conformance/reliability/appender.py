@@ -1,8 +1,11 @@
 """Appends one row at a time and says so: a line `ack ID` on standard output after each acknowledged commit.
 
 python appender.py WAREHOUSE TABLE FIRST_ID COUNT [overwrite]
+
+WAREHOUSE is a folder, or all options of the catalog as JSON.
 """
 
+import json
 import sys
 
 import pyarrow as pa
@@ -10,7 +13,8 @@ import pypaimon
 
 
 def main(warehouse: str, name: str, first: int, count: int, overwrite: bool) -> None:
-    table = pypaimon.CatalogFactory.create({"warehouse": warehouse}).get_table(name)
+    options = json.loads(warehouse) if warehouse.startswith("{") else {"warehouse": warehouse}
+    table = pypaimon.CatalogFactory.create(options).get_table(name)
     print("ready", flush=True)
     sys.stdin.readline()
     for identity in range(first, first + count):

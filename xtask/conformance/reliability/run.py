@@ -44,7 +44,7 @@ def snapshots_of(warehouse: pathlib.Path) -> list[dict]:
     return [json.loads(path.read_text()) for path in folder.glob("snapshot-*")]
 
 
-def start(python: str, warehouse: pathlib.Path, first: int, count: int, *more: str, environment=None):
+def start(python: str, warehouse: pathlib.Path | str, first: int, count: int, *more: str, environment=None):
     return subprocess.Popen(
         [python, str(HERE / "appender.py"), str(warehouse), TABLE, str(first), str(count), *more],
         stdin=subprocess.PIPE,

@@ -1,19 +1,12 @@
-//! Cases: finding them, and reading their tables.
+//! Cases: finding them, and what they expect.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use futures::TryStreamExt;
-use paimon_io::testkit::ManualClock;
-use paimon_io::{FileSnapshotCommit, IoContext, MetadataCache, Storage, TableStore};
-use paimon_merge::ReadRequest;
-use paimon_scan::{ReadPoint, ScanRequest};
 use serde::Deserialize;
 
-use crate::render_rows;
+use crate::{Read, checksum};
 
 /// One golden table.
 #[derive(Debug)]
@@ -22,9 +15,11 @@ pub struct Case {
     pub name: String,
     /// Who wrote it, with the version.
     pub writer: String,
-    /// What reading it gives.
+    /// What reading all of it gives.
     pub expect: Expect,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
+    sha256: String,
+    reads: Option<PathBuf>,
 }
 
 /// What reading a case gives.
@@ -40,6 +35,8 @@ pub enum Expect {
 #[derive(Deserialize)]
 struct CaseFile {
     writer: String,
+    sha256: String,
+    reads: Option<PathBuf>,
     expect: Expect,
 }
 
@@ -53,37 +50,16 @@ pub fn cases(folder: &Path) -> Result<Vec<Case>> {
         let folder = entry?.path();
         let file = folder.join("case.toml");
         let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
-        let CaseFile { writer, expect } = toml::from_str(&text).with_context(|| format!("read {}", file.display()))?;
+        let CaseFile { writer, sha256, reads, expect } =
+            toml::from_str(&text).with_context(|| format!("read {}", file.display()))?;
         let name = folder.file_name().context("a case without a name")?.to_string_lossy().into_owned();
-        found.push(Case { name, writer, expect, folder });
+        found.push(Case { name, writer, expect, folder, sha256, reads });
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
 
 impl Case {
-    /// The rows that our crates read, spelt as in `expected.rows`, sorted.
-    ///
-    /// # Errors
-    /// Whatever planning and reading give.
-    pub async fn read(&self) -> Result<Vec<String>, paimon_spec::Error> {
-        let context = IoContext::new(Arc::new(ManualClock::new(0)), MetadataCache::new(16 << 20));
-        let url = self.folder.join("table").display().to_string();
-        let storage = Storage::open(&url, &BTreeMap::new(), &context)?;
-        let store = TableStore::open(storage, None, Arc::new(FileSnapshotCommit), context).await?;
-        let plan = paimon_scan::plan(&store, &ScanRequest { at: ReadPoint::Latest, ..ScanRequest::default() }).await?;
-        let mut rows = Vec::new();
-        for split in &plan.splits {
-            let batches: Vec<_> =
-                paimon_merge::read(&store, split, &ReadRequest::default()).await?.try_collect().await?;
-            for batch in &batches {
-                rows.extend(render_rows(batch, &store.schema().fields)?);
-            }
-        }
-        rows.sort_unstable();
-        Ok(rows)
-    }
-
     /// The rows that the writer read, sorted.
     ///
     /// # Errors
@@ -95,5 +71,31 @@ impl Case {
         ensure!(!rows.is_empty(), "{} holds no rows", path.display());
         rows.sort_unstable();
         Ok(rows)
+    }
+
+    /// The further reads of the case: of tags, snapshots and branches, and with filters.
+    ///
+    /// # Errors
+    /// When the file that the case names is missing, empty or not what it should be.
+    pub fn reads(&self) -> Result<Vec<Read>> {
+        let Some(file) = &self.reads else { return Ok(Vec::new()) };
+        let path = self.folder.join(file);
+        let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        let reads = text
+            .lines()
+            .map(|line| serde_json::from_str(line).with_context(|| format!("{}: {line}", path.display())))
+            .collect::<Result<Vec<Read>>>()?;
+        ensure!(!reads.is_empty(), "{} holds no reads", path.display());
+        Ok(reads)
+    }
+
+    /// That the table's files are those that the writer left.
+    ///
+    /// # Errors
+    /// When the checksum is another, or a file cannot be read.
+    pub fn check_sha256(&self) -> Result<()> {
+        let found = checksum::of_folder(&self.folder.join("table"))?;
+        ensure!(found == self.sha256, "expected table/ with SHA-256 {}, found {found}", self.sha256);
+        Ok(())
     }
 }

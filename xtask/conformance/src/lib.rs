@@ -3,17 +3,23 @@
 //! A case is a folder under `cases/read`: `case.toml` says who wrote the table and what is expected, `table/` is the
 //! table as it stood on disk, `expected.rows` holds one JSON array a row, sorted. Values are spelt so that nothing is
 //! lost: floats as the bits of the number, bytes as hex, decimals as text, dates as days, times in microseconds since
-//! 1970, maps as sorted pairs.
+//! 1970, maps as sorted pairs. `reads.jsonl`, where there is one, holds more reads ([`Read`]), one JSON object a line:
+//! of a tag, a snapshot, a branch or an increment, with a filter, and the values of the first column that the writer
+//! read then.
 //!
 //! ```text
 //! cases/read/java-0.9-t103/
-//!     case.toml        writer = "Apache Paimon for Java 0.9.0"  expect.rows = "expected.rows"
+//!     case.toml        writer = "Apache Paimon for Java 0.9.0"  sha256 = "..."  expect.rows = "expected.rows"
 //!     expected.rows
 //!     table/{schema,snapshot,manifest,bucket-0}/...
 //! ```
 
 mod case;
+mod checksum;
+mod filter;
+mod read;
 mod render;
 
 pub use case::{Case, Expect, cases};
+pub use read::Read;
 pub use render::render_rows;

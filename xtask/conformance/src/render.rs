@@ -32,14 +32,8 @@ fn render(array: &dyn Array, data_type: &DataType, row: usize) -> Result<Value> 
             let values = (0..items.len()).map(|i| render(&items, element, i)).collect::<Result<Vec<_>>>()?;
             Ok(Value::Array(values))
         }
-        TypeKind::Map(key, value) => {
-            let entries = array.as_map().value(row);
-            let mut pairs = (0..entries.len())
-                .map(|i| Ok(json!([render(entries.column(0), key, i)?, render(entries.column(1), value, i)?])))
-                .collect::<Result<Vec<_>>>()?;
-            pairs.sort_by_key(Value::to_string);
-            Ok(Value::Array(pairs))
-        }
+        TypeKind::Map(key, value) => render_pairs(array, key, value, row),
+        TypeKind::Multiset(element) => render_pairs(array, element, &DataType::not_null(TypeKind::Int), row),
         TypeKind::Row(fields) => {
             let columns: &StructArray = array.as_struct();
             let values = fields
@@ -57,6 +51,15 @@ fn render(array: &dyn Array, data_type: &DataType, row: usize) -> Result<Value> 
             None => Ok(Value::Null),
         },
     }
+}
+
+fn render_pairs(array: &dyn Array, key: &DataType, value: &DataType, row: usize) -> Result<Value> {
+    let entries = array.as_map().value(row);
+    let mut pairs = (0..entries.len())
+        .map(|i| Ok(json!([render(entries.column(0), key, i)?, render(entries.column(1), value, i)?])))
+        .collect::<Result<Vec<_>>>()?;
+    pairs.sort_by_key(Value::to_string);
+    Ok(Value::Array(pairs))
 }
 
 fn render_datum(datum: &Datum) -> Result<Value> {

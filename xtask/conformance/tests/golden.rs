@@ -2,16 +2,31 @@
 
 use std::path::Path;
 
-use conformance::{Expect, cases};
+use anyhow::{Result, ensure};
+use conformance::{Case, Expect, cases};
 use paimon_spec::ErrorKind;
+
+fn golden_cases() -> Result<Vec<Case>> {
+    let cases = cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/read"))?;
+    ensure!(!cases.is_empty(), "there is no golden table");
+    Ok(cases)
+}
+
+#[test]
+fn every_golden_table_is_the_one_that_its_writer_left() {
+    let problems: Vec<String> = golden_cases()
+        .unwrap()
+        .iter()
+        .filter_map(|case| case.check_sha256().err().map(|problem| format!("{}: {problem:#}", case.name)))
+        .collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
 
 #[tokio::test]
 async fn every_golden_table_reads_as_its_writer_reads_it() {
-    let cases = cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/read")).unwrap();
-    assert!(!cases.is_empty(), "there is no golden table");
     let mut problems = Vec::new();
-    for case in &cases {
-        let outcome = case.read().await;
+    for case in &golden_cases().unwrap() {
+        let outcome = case.rows().await;
         let problem = match (&case.expect, outcome) {
             (Expect::Rows(file), Ok(rows)) => {
                 let expected = case.expected_rows(file).unwrap();
@@ -30,8 +45,25 @@ async fn every_golden_table_reads_as_its_writer_reads_it() {
                 Some(format!("an Unsupported error with `{text}` was wanted, {outcome:?} was found"))
             }
         };
-        println!("{:24} {:32} {}", case.name, case.writer, problem.as_deref().unwrap_or("ok"));
+        println!("{:32} {:32} {}", case.name, case.writer, problem.as_deref().unwrap_or("ok"));
         problems.extend(problem.map(|problem| format!("{}: {problem}", case.name)));
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[tokio::test]
+async fn every_state_and_filter_of_a_golden_table_gives_the_keys_that_its_writer_read() {
+    let mut problems = Vec::new();
+    let mut count = 0;
+    for case in &golden_cases().unwrap() {
+        for read in case.reads().unwrap() {
+            count += 1;
+            match case.keys(&read).await {
+                Ok(found) if found == read.keys => {}
+                outcome => problems.push(format!("{}: {read:?} gave {outcome:?}", case.name)),
+            }
+        }
+    }
+    println!("{count} reads");
+    assert!(problems.is_empty(), "{} of {count} reads:\n{}", problems.len(), problems.join("\n"));
 }

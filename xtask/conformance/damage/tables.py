@@ -1,0 +1,115 @@
+"""The tables that are damaged: of ours in each format, and the golden ones of other writers."""
+
+import datetime
+import decimal
+import pathlib
+import random
+import shutil
+
+import pyarrow as pa
+import pypaimon
+
+GOLDEN = pathlib.Path(__file__).parents[1] / "cases" / "read"
+DATABASE = "damage.db"
+TABLE = "damage.t"
+
+NESTED = [
+    ("tags", pa.list_(pa.string())),
+    ("place", pa.struct([("x", pa.int32()), ("y", pa.string())])),
+]
+PLAIN = [
+    ("id", pa.int64()),
+    ("name", pa.string()),
+    ("price", pa.decimal128(12, 2)),
+    ("ratio", pa.float64()),
+    ("day", pa.date32()),
+    ("at", pa.timestamp("us")),
+    ("raw", pa.binary()),
+    ("flag", pa.bool_()),
+]
+
+
+def value(dice: random.Random, kind: pa.DataType):
+    if dice.random() < 0.1:
+        return None
+    if pa.types.is_string(kind):
+        return dice.choice(["tea", "coffee", "", "日本", "x" * dice.randrange(60)])
+    if pa.types.is_decimal(kind):
+        return decimal.Decimal(dice.randrange(-(10**9), 10**9)).scaleb(-2)
+    if pa.types.is_floating(kind):
+        return dice.uniform(-1e6, 1e6)
+    if pa.types.is_date(kind):
+        return datetime.date(2020, 1, 1) + datetime.timedelta(dice.randrange(2000))
+    if pa.types.is_timestamp(kind):
+        return datetime.datetime(2020, 1, 1) + datetime.timedelta(microseconds=dice.randrange(10**14))
+    if pa.types.is_binary(kind):
+        return dice.randbytes(dice.randrange(20))
+    if pa.types.is_boolean(kind):
+        return dice.random() < 0.5
+    if pa.types.is_list(kind):
+        return [dice.choice(["a", "bb", "ccc"]) for _ in range(dice.randrange(4))]
+    if pa.types.is_struct(kind):
+        return {"x": dice.randrange(100), "y": dice.choice(["p", "q"])}
+    return dice.randrange(1000)
+
+
+def rows(dice: random.Random, columns: list, first: int, count: int) -> pa.Table:
+    arrays = [pa.array(range(first, first + count), pa.int64())]
+    arrays += [pa.array([value(dice, kind) for _ in range(count)], kind) for _, kind in columns[1:]]
+    return pa.table(arrays, schema=pa.schema(columns))
+
+
+def append(table, data: pa.Table) -> None:
+    builder = table.new_batch_write_builder()
+    write, commit = builder.new_write(), builder.new_commit()
+    write.write_arrow(data)
+    commit.commit(write.prepare_commit())
+
+
+def ours(warehouse: pathlib.Path, columns: list, options: dict, *, partition: list, counts: list[int]) -> None:
+    """A table with a snapshot for each of `counts`, and a changed schema before the last one."""
+    catalog = pypaimon.CatalogFactory.create({"warehouse": str(warehouse)})
+    catalog.create_database("damage", True)
+    schema = pypaimon.Schema.from_pyarrow_schema(pa.schema(columns), partition_keys=partition, options=options)
+    catalog.create_table(TABLE, schema, False)
+    dice = random.Random(7)
+    first = 0
+    for number, count in enumerate(counts):
+        if number == len(counts) - 1:
+            change = pypaimon.schema.schema_change.SchemaChange.add_column(
+                "later", pypaimon.schema.data_types.AtomicType("INT")
+            )
+            catalog.alter_table(TABLE, [change], False)
+            columns = [*columns, ("later", pa.int32())]
+        append(catalog.get_table(TABLE), rows(dice, columns, first, count))
+        first += count
+
+
+OURS = {
+    "parquet": lambda w: ours(w, PLAIN + NESTED, {}, partition=[], counts=[300, 300, 100]),
+    "parquet-partitioned": lambda w: ours(
+        w, PLAIN, {"file.compression": "snappy"}, partition=["flag"], counts=[60, 40]
+    ),
+    "parquet-plain": lambda w: ours(
+        w, PLAIN, {"file.compression": "none", "manifest.compression": "none"}, partition=[], counts=[500, 50]
+    ),
+    "avro": lambda w: ours(w, PLAIN + NESTED, {"file.format": "avro"}, partition=[], counts=[300, 100]),
+    "avro-snappy": lambda w: ours(
+        w,
+        PLAIN,
+        {"file.format": "avro", "file.compression": "snappy", "manifest.compression": "snappy"},
+        partition=["flag"],
+        counts=[100, 50],
+    ),
+    "orc": lambda w: ours(
+        w, [c for c in PLAIN if c[0] != "price"], {"file.format": "orc"}, partition=[], counts=[300, 100]
+    ),
+}
+
+
+def golden() -> dict:
+    def copy(case: pathlib.Path):
+        return lambda warehouse: shutil.copytree(case / "table", warehouse / DATABASE / "t")
+
+    cases = [case for case in sorted(GOLDEN.iterdir()) if "unsupported" not in (case / "case.toml").read_text()]
+    return {case.name: copy(case) for case in cases}

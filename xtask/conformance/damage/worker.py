@@ -1,0 +1,76 @@
+"""Reads tables, one after the other, as JSON lines on standard input say: {"warehouse", "route", "filter"}.
+
+Each answer has `rows` (sorted, as text) or `error` and its `kind`; `bytes` is how much the memory grew at its peak. The
+address space is bounded, so that a request for very much memory shows.
+"""
+
+import json
+import os
+import pathlib
+import resource
+import sys
+
+import daft
+import pyarrow as pa
+import pypaimon
+import pypaimon.daft
+from tables import TABLE
+
+ADDRESS_SPACE = 6 << 30
+
+
+def memory(key: str) -> int:
+    with open("/proc/self/status", encoding="ascii") as status:
+        line = next(line for line in status if line.startswith(key + ":"))
+    return int(line.split()[1]) * 1024
+
+
+def read(warehouse: str, route: str, column: str | None, snapshot: int | None) -> pa.Table:
+    options = {"warehouse": warehouse}
+    if route == "daft":
+        frame = pypaimon.daft.read_paimon(TABLE, options, reader="paimon", snapshot_id=snapshot)
+        if column:
+            frame = frame.where(daft.col(column).not_null())
+        return frame.to_arrow()
+    table = pypaimon.CatalogFactory.create(options).get_table(TABLE)
+    if snapshot:
+        table = table.copy({"scan.snapshot-id": str(snapshot)})
+    builder = table.new_read_builder()
+    if column:
+        builder = builder.with_filter(builder.new_predicate_builder().is_not_null(column))
+    return builder.new_read().to_arrow(builder.new_scan().plan().splits())
+
+
+def rows_of(table: pa.Table) -> list[str]:
+    """Rows as text, sorted; times as numbers, because Python has not all years."""
+
+    def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+        if pa.types.is_date32(column.type):
+            return column.cast(pa.int32())
+        return column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+
+    return sorted(map(repr, pa.table([plain(column) for column in table.columns], table.column_names).to_pylist()))
+
+
+def main() -> None:
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print must not get between the answers
+    limit = memory("VmSize") + ADDRESS_SPACE
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for line in sys.stdin:
+        request = json.loads(line)
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
+        before = memory("VmRSS")
+        answer = {}
+        try:
+            answer["rows"] = rows_of(read(**request))
+        except BaseException as error:  # a panic of Rust is no `Exception`
+            answer["kind"] = type(error).__name__
+            answer["error"] = str(error)
+        answer["bytes"] = memory("VmHWM") - before
+        print(json.dumps(answer), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    main()
