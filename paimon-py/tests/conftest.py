@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +27,22 @@ def catalog(tmp_path: Path) -> FileSystemCatalog:
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    """A store of moto's, in a process of its own on a free port of this machine; it has a bucket ``lake``."""
+    """A store of moto's, on a free port of this machine; it has a bucket ``lake``."""
+    with moto() as endpoint:
+        request(endpoint, "PUT", "/lake")
+        yield endpoint
+
+
+@contextmanager
+def moto(**environment: str) -> Iterator[str]:
+    """A store of moto's in a process of its own; gives its endpoint."""
     pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}) as server:
         assert server.stderr is not None
         found = next(filter(None, (re.search(r"http://127\.0\.0\.1:\d+", line) for line in server.stderr)))
         drain = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=server.stderr)
         try:
-            request(found[0], "PUT", "/lake")
             yield found[0]
         finally:
             server.terminate()

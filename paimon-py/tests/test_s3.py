@@ -23,11 +23,11 @@ daft = pytest.importorskip("daft")
 
 from daft.io import IOConfig, S3Config  # noqa: E402
 
-from conftest import request  # noqa: E402
+from conftest import moto, request  # noqa: E402
 from pypaimon import CatalogFactory, Schema  # noqa: E402
 from pypaimon.daft import explain_paimon_scan, read_paimon, write_paimon  # noqa: E402
 from pypaimon.daft.io_config import infer_io_config, options_with  # noqa: E402
-from pypaimon.exceptions import InvalidInputError, PaimonStorageError  # noqa: E402
+from pypaimon.exceptions import InvalidInputError, PaimonPermissionError, PaimonStorageError  # noqa: E402
 
 ROWS = {"id": [1, 2, 3], "name": ["alice", "bob", "charlie"], "dt": ["2024-01-01", "2024-01-01", "2024-01-02"]}
 #: Files of more than 512 KiB, which Daft reads by itself.
@@ -257,6 +257,16 @@ def test_an_endpoint_that_cannot_be_reached_is_named_soon(options: dict[str, str
             CatalogFactory.create({**options, "fs.s3.endpoint": place, **quick}).list_databases()
         assert "bucket" in str(raised.value)
         assert time.monotonic() - began < 10
+
+
+def test_keys_that_are_refused_are_told_at_once(options: dict[str, str]) -> None:
+    with moto(INITIAL_NO_AUTH_ACTION_COUNT="0") as strict:
+        catalog = CatalogFactory.create({**options, "fs.s3.endpoint": strict, "fs.s3.accessKeySecret": "hush"})
+        began = time.monotonic()
+        with pytest.raises(PaimonPermissionError, match="the keys in the options: InvalidAccessKeyId") as raised:
+            catalog.list_databases()
+        assert time.monotonic() - began < 5
+        assert strict in str(raised.value) and "bucket" in str(raised.value) and "hush" not in str(raised.value)
 
 
 def test_nothing_secret_is_shown(options: dict[str, str]) -> None:

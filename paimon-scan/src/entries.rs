@@ -3,7 +3,7 @@
 //! Manifests that delete files are read before the others: of no file it is known that it is live before all is known
 //! that is deleted. Each manifest is read once, for what it deletes and for what it adds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -77,6 +77,13 @@ pub(crate) async fn manifests(store: &TableStore, snapshot: &Snapshot) -> Result
         store.manifest_list(&snapshot.delta_manifest_list, snapshot.delta_manifest_list_size),
     )
     .map_err(in_snapshot)?;
+    let mut names = HashSet::new();
+    if let Some(twice) = base.iter().chain(delta.iter()).find(|manifest| !names.insert(manifest.file_name.as_str())) {
+        let message =
+            format!("expected each manifest once in the lists of a snapshot, found {} twice", twice.file_name);
+        let list = store.paths().manifest(&snapshot.base_manifest_list);
+        return Err(in_snapshot(Error::corrupt(message).with_context("file", store.storage().url(&list))));
+    }
     Ok(base.iter().chain(delta.iter()).cloned().collect())
 }
 

@@ -26,18 +26,19 @@ impl BitSlices {
         }
     }
 
-    /// From numbers of `bits` bits.
+    /// From numbers of `bits` bits, and the rows that have them.
     pub(super) fn from_numbers(numbers: impl Iterator<Item = (u64, RoaringBitmap)>, bits: usize) -> Self {
-        let mut slices = Self { rows: RoaringBitmap::new(), slices: vec![RoaringBitmap::new(); bits] };
-        for (number, rows) in numbers {
-            for (bit, slice) in slices.slices.iter_mut().enumerate() {
-                if number >> bit & 1 == 1 {
-                    *slice |= &rows;
-                }
-            }
-            slices.rows |= rows;
-        }
-        slices
+        let mut by_row: Vec<(u32, u64)> =
+            numbers.flat_map(|(number, rows)| rows.into_iter().map(move |row| (row, number))).collect();
+        by_row.sort_unstable();
+        // Bitmaps are quick to fill in the order of their rows.
+        let rows_of = |wanted: &dyn Fn(u64) -> bool| {
+            let mut rows = RoaringBitmap::new();
+            by_row.iter().filter(|(_, number)| wanted(*number)).for_each(|(row, _)| _ = rows.insert(*row));
+            rows
+        };
+        let slices = (0..bits).map(|bit| rows_of(&|number| number >> bit & 1 == 1)).collect();
+        Self { rows: rows_of(&|_| true), slices }
     }
 
     /// The bitmaps of the bits, encoded.

@@ -1,5 +1,7 @@
 //! Small files that state to hold very much: each ends in an error or in batches of bounded size, within seconds and
 //! without the memory that it asks for.
+#![expect(clippy::unwrap_used, reason = "a test says no by panicking")]
+#![expect(clippy::disallowed_methods, reason = "the time that a bomb takes is part of the test")]
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

@@ -95,8 +95,10 @@ impl Codec {
         let mut stream = Vec::new();
         for block in bytes.chunks(self.block_bytes) {
             let folded = self.fold_block(block, level)?;
+            // What zstd folded has a checksum, which is worth its bytes also where nothing else is gained.
+            let most = if matches!(self.method, Method::Zstd) { self.block_bytes } else { block.len() - 1 };
             let (original, part) = match &folded {
-                Some(folded) if folded.len() < block.len() => (0, folded.as_slice()),
+                Some(folded) if folded.len() <= most => (0, folded.as_slice()),
                 _ => (1, block),
             };
             stream.extend_from_slice(&((part.len() as u32) << 1 | original).to_le_bytes()[..HEADER_BYTES]);
@@ -121,7 +123,12 @@ impl Codec {
                 snap::raw::Encoder::new().compress_vec(block).map_err(|e| Error::internal("paimon-io", e))?
             }
             Method::Lz4 => lz4_flex::block::compress(block),
-            Method::Zstd => zstd::bulk::compress(block, level).map_err(|e| Error::internal("paimon-io", e))?,
+            Method::Zstd => {
+                let internal = |e| Error::internal("paimon-io", e);
+                let mut compressor = zstd::bulk::Compressor::new(level).map_err(internal)?;
+                compressor.include_checksum(true).map_err(internal)?;
+                compressor.compress(block).map_err(internal)?
+            }
             Method::Lzo => return Ok(None),
         }))
     }

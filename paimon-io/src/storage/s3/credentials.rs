@@ -66,7 +66,7 @@ impl Credentials {
     /// The first credentials on the way that Amazon's tools go, if there are any; and the region of the profile that
     /// was looked into.
     pub(super) fn resolve(given: &Given<'_>, environment: &Environment<'_>) -> Result<Found> {
-        let keys = [Key::KeyId, Key::Secret, Key::SessionToken];
+        let keys = [Key::Id, Key::Secret, Key::SessionToken];
         let key = keys.into_iter().find(|key| given.value(*key).is_some());
         let profile = given.value(Key::Profile);
         if given.anonymous()? {

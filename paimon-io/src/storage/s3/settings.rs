@@ -14,7 +14,7 @@ const PREFIXES: [&str; 6] = ["fs.s3a.", "fs.s3n.", "fs.s3.", "s3a.", "s3n.", "s3
 pub(super) enum Key {
     Endpoint,
     Region,
-    KeyId,
+    Id,
     Secret,
     SessionToken,
     PathStyle,
@@ -33,7 +33,7 @@ pub(super) enum Key {
 const SPELLINGS: [(Key, &[&str]); 15] = [
     (Key::Endpoint, &["endpoint"]),
     (Key::Region, &["region", "endpoint.region"]),
-    (Key::KeyId, &["accessKeyId", "access-key", "access-key-id"]),
+    (Key::Id, &["accessKeyId", "access-key", "access-key-id"]),
     (Key::Secret, &["accessKeySecret", "secret-key", "secret-access-key", "access-key-secret"]),
     (Key::SessionToken, &["securityToken", "session.token", "security-token"]),
     (Key::PathStyle, &["path.style.access"]),
