@@ -14,7 +14,7 @@ use futures::{
 use paimon_io::{BatchStream, TableStore};
 use paimon_spec::Result;
 
-use crate::read::Opening;
+use crate::opening::Opening;
 
 /// The rows of several files, one after the other. While one is read the next ones are opened: one of them, and as many
 /// more as [`Ahead`] allows.

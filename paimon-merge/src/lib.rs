@@ -26,6 +26,7 @@
 //! |---|---|
 //! | `plan` | what of a file is read, and how it becomes the rows asked for: pure |
 //! | `read` | the stream: files in order, the next one opened while this one is decoded |
+//! | `opening` | a file before it is read: its indexes are asked, then it is opened |
 //! | `files` | the next files opened while one is decoded: one on local disks, many small ones from afar |
 //! | `names` | when a file may be read by column names, without any of this |
 //!
@@ -36,6 +37,7 @@
 
 mod files;
 mod names;
+mod opening;
 mod plan;
 mod read;
 

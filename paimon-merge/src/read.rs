@@ -4,14 +4,14 @@ use std::{ops::Range, sync::Arc};
 
 use arrow::array::RecordBatch;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use paimon_io::{BatchStream, FileRead, TableStore};
+use paimon_io::{BatchStream, TableStore};
 use paimon_spec::{
-    DataFileMeta, DataSplit, DeletionFile, Error, FieldId, IndexVerdict, Predicate, Result, RowSet, TableSchema,
-    TypeKind,
+    DataFileMeta, DataSplit, DeletionFile, Error, FieldId, Predicate, Result, RowSet, TableSchema, TypeKind,
 };
 
 use crate::{
     files::{Ahead, FilesInOrder},
+    opening::Opening,
     plan::{FilePlan, Target},
 };
 
@@ -153,70 +153,4 @@ fn limited(batches: impl Stream<Item = Result<RecordBatch>> + Send + 'static, li
         Ok(Some((batch, (batches, missing))))
     })
     .boxed()
-}
-
-/// A file that is not open yet.
-pub(crate) struct Opening {
-    store: TableStore,
-    bucket_path: String,
-    pub(crate) file: DataFileMeta,
-    deletions: Option<DeletionFile>,
-    /// Positions of the rows to read; `None`: all.
-    rows: Option<Arc<RowSet>>,
-    /// The schema that the file was written with.
-    written: Arc<TableSchema>,
-    plan: FilePlan,
-    limit: Option<usize>,
-    batch_rows: usize,
-}
-
-impl Opening {
-    /// Asks the file's indexes which rows are worth reading; `None`: no row is.
-    async fn screen(mut self) -> Result<Option<Self>> {
-        let Some(predicate) = &self.plan.pushed else { return Ok(Some(self)) };
-        let verdict = self.store.file_index_verdict(&self.bucket_path, &self.file, predicate, &self.written).await?;
-        match verdict {
-            IndexVerdict::Skip => return Ok(None),
-            IndexVerdict::Keep => {}
-            IndexVerdict::Rows(rows) => {
-                let rows = self.rows.map_or_else(|| rows.clone(), |wanted| wanted.and(&rows));
-                if rows.is_empty() {
-                    return Ok(None);
-                }
-                self.rows = Some(Arc::new(rows));
-            }
-        }
-        Ok(Some(self))
-    }
-
-    /// Opens the file and waits for its first batch, so that both are there when their turn comes.
-    pub(crate) async fn open(mut self) -> Result<BatchStream> {
-        let mut deletions = match &self.deletions {
-            Some(deletions) => Some(self.store.deletion_vector(deletions).await?),
-            None => None,
-        };
-        if let (Some(rows), Some(deleted)) = (&self.rows, &deletions) {
-            let left = rows.without(deleted);
-            if left.is_empty() {
-                return Ok(stream::empty().boxed());
-            }
-            (self.rows, deletions) = (Some(Arc::new(left)), None);
-        }
-        let request = FileRead {
-            columns: self.plan.columns.clone(),
-            predicate: self.plan.pushed.clone(),
-            deletions,
-            rows: self.rows,
-            limit: self.limit,
-            batch_rows: self.batch_rows,
-        };
-        let batches = self.store.open_file(&self.bucket_path, &self.file, &request).await?;
-        let plan = self.plan;
-        let mut rows = batches
-            .map(move |batch| plan.finish(&batch?))
-            .try_filter(|batch| std::future::ready(batch.num_rows() > 0))
-            .boxed();
-        let first = rows.next().await;
-        Ok(stream::iter(first).chain(rows).boxed())
-    }
 }

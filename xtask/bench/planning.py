@@ -61,18 +61,20 @@ def line_through(points: list[tuple[float, float]]) -> tuple[float, float, float
 
 def picture(series: dict[str, list[tuple[float, float]]]) -> str:
     """CPU seconds over files, as SVG."""
-    width, height, left, bottom = 720, 420, 70, 50
+    width, height, left, right, bottom = 720, 420, 70, 50, 50
     most_x = max(x for points in series.values() for x, _ in points)
-    most_y = 1.1 * max(y for points in series.values() for _, y in points)
+    highest = max(y for points in series.values() for _, y in points)
+    # Five steps of a round number of hundredths.
+    most_y = 5 * next(step for step in (s * 10**e / 100 for e in range(9) for s in (1, 2, 5)) if 5 * step >= highest)
 
     def place(x: float, y: float) -> tuple[float, float]:
-        return left + x / most_x * (width - left - 30), height - bottom - y / most_y * (height - bottom - 30)
+        return left + x / most_x * (width - left - right), height - bottom - y / most_y * (height - bottom - 30)
 
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif">']
     parts.append(f'<rect width="{width}" height="{height}" fill="white"/>')
     for step in range(6):
         x, y = place(most_x * step / 5, most_y * step / 5)
-        parts.append(f'<path d="M{left} {y:.1f}H{width - 30}" stroke="#ddd"/>')
+        parts.append(f'<path d="M{left} {y:.1f}H{width - right}" stroke="#ddd"/>')
         parts.append(
             f'<text x="{left - 8}" y="{y + 4:.1f}" font-size="12" text-anchor="end">{most_y * step / 5:.2f}</text>'
         )

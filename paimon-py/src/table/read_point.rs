@@ -152,10 +152,10 @@ impl StateReader {
             Reads::At(at) => ScanRequest { at, ..request },
             Reads::Between(increment) => ScanRequest { increment: Some(increment), ..request },
         };
-        plan(&self.store, &request).await.map(Some).map_err(|error| match &self.pin {
-            Some(pin) => self.if_expired(pin, error),
-            None => error,
-        })
+        match plan(&self.store, &request).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(self.missing(error).await),
+            planned => planned.map(Some),
+        }
     }
 
     /// Rows by metadata alone; `None` when that cannot tell.
@@ -204,7 +204,10 @@ impl StateReader {
             State::Diff { before, after } => [before, Some(after)],
             State::Delta { after, up_to } => {
                 let checked = Increment::Delta { after, up_to }.check(&self.store).await;
-                return checked.map_err(|error| self.if_expired(pin, error));
+                return checked.map_err(|error| match error.kind() {
+                    ErrorKind::NotFound => self.expired(pin).with_source(error),
+                    _ => error,
+                });
             }
         };
         for id in ids.into_iter().flatten() {
@@ -215,10 +218,10 @@ impl StateReader {
         Ok(())
     }
 
-    /// `error`, or what it means for a pinned read that a snapshot is missing.
-    fn if_expired(&self, pin: &Pin, error: Error) -> Error {
-        match error.kind() {
-            ErrorKind::NotFound if error.context("snapshot").is_some() => self.expired(pin).with_source(error),
+    /// Why a file is missing: the pinned state was expired, or else `error` says it all.
+    async fn missing(&self, error: Error) -> Error {
+        match self.check().await {
+            Err(expired) if expired.context("expired snapshot").is_some() => expired.with_source(error),
             _ => error,
         }
     }

@@ -169,3 +169,17 @@ def test_explain_sees_the_pinned_snapshot(options: Options, make_table: MakeTabl
     make_table("t", [ids(1), ids(2)])
     assert explain_paimon_scan("db.t", options, snapshot_id=1).paimon_scan.snapshot_id == 1
     assert explain_paimon_scan("db.t", options).paimon_scan.snapshot_id == 2
+
+
+def test_metadata_that_is_missing_below_a_snapshot_that_is_there_is_no_expiry(
+    options: Options, make_table: MakeTable
+) -> None:
+    table = make_table("t", [ids(1)])
+    frame = read_paimon("db.t", options)
+    root = Path(table.native.location.removeprefix("file://"))
+    for path in root.glob("manifest/manifest-list-*"):
+        path.unlink()
+    with pytest.raises(Exception, match="manifest-list-") as raised:
+        frame.to_pydict()
+    assert not isinstance(raised.value, SnapshotExpiredError)
+    assert "expired" not in str(raised.value)
