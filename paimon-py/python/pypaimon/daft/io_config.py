@@ -65,9 +65,8 @@ def options_with(catalog_options: Mapping[str, Any], io_config: IOConfig | None)
     if io_config is None or _scheme(options.get("warehouse", "")) not in _S3_SCHEMES or _speaks_of_s3(options):
         return options
     s3 = io_config.s3
-    keys = s3
-    if s3.key_id is None and s3.credentials_provider is not None:
-        keys = s3.credentials_provider()
+    provider = s3.credentials_provider if s3.key_id is None else None
+    keys = s3 if provider is None else provider()
     said = {
         "s3.endpoint": s3.endpoint_url,
         "s3.region": s3.region_name,
