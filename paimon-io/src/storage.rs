@@ -18,6 +18,7 @@ use crate::{
 
 pub(crate) mod local;
 pub(crate) mod location;
+#[cfg(any(feature = "s3", test, feature = "testkit"))]
 pub(crate) mod ranges;
 #[cfg(feature = "s3")]
 pub(crate) mod s3;

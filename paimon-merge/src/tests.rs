@@ -15,7 +15,7 @@ use paimon_io::{
 };
 use paimon_spec::{
     BinaryRow, CompareOp, DataField, DataFileMeta, DataSplit, DataType, Datum, DeletionFile, DeletionVector, ErrorKind,
-    FieldId, Leaf, Predicate, Result, Schema, SchemaChange, SimpleStats, TableSchema, Test, TypeKind,
+    FieldId, Leaf, Predicate, Result, Schema, SchemaChange, TableSchema, Test, TypeKind,
 };
 use proptest::prelude::*;
 use rstest::rstest;
@@ -86,27 +86,8 @@ impl Fixture {
         writer.write(&batch).await.unwrap();
         let written = writer.finish().await.unwrap();
         self.split.files.push(DataFileMeta {
-            file_name: name,
-            file_size: written.size as i64,
-            row_count: written.rows as i64,
-            min_key: BinaryRow::empty(),
-            max_key: BinaryRow::empty(),
-            key_stats: SimpleStats::empty(),
-            value_stats: SimpleStats::empty(),
-            min_sequence_number: 0,
-            max_sequence_number: 0,
             schema_id: schema.id,
-            level: 0,
-            extra_files: Vec::new(),
-            creation_time_millis: None,
-            delete_row_count: None,
-            embedded_index: None,
-            file_source: None,
-            value_stats_cols: None,
-            external_path: None,
-            first_row_id: None,
-            write_cols: None,
-            write_cols_sequences: None,
+            ..testkit::data_file(&name, written.size as i64, written.rows as i64)
         });
         self.split.deletions.push(None);
         self

@@ -70,28 +70,13 @@ mod tests {
     use futures::FutureExt;
     use std::sync::Mutex;
 
-    use paimon_spec::SimpleStats;
+    use paimon_io::testkit;
 
     use super::*;
     use crate::testkit::TestTable;
 
     fn manifests(sizes: &[i64]) -> Vec<ManifestFileMeta> {
-        let meta = |(number, size): (usize, &i64)| ManifestFileMeta {
-            file_name: number.to_string(),
-            file_size: *size,
-            num_added_files: 1,
-            num_deleted_files: 0,
-            partition_stats: SimpleStats::empty(),
-            schema_id: 0,
-            min_bucket: None,
-            max_bucket: None,
-            min_level: None,
-            max_level: None,
-            min_row_id: None,
-            max_row_id: None,
-            total_buckets: None,
-            extra_files: None,
-        };
+        let meta = |(number, size): (usize, &i64)| testkit::manifest_file(&number.to_string(), *size);
         sizes.iter().enumerate().map(meta).collect()
     }
 

@@ -47,27 +47,10 @@ pub(crate) fn append_schema(partition_keys: &[&str]) -> TableSchema {
 /// A file of `row_count` rows without statistics.
 pub(crate) fn data_file(file_name: &str, row_count: i64) -> DataFileMeta {
     DataFileMeta {
-        file_name: file_name.to_owned(),
-        file_size: 100,
-        row_count,
-        min_key: BinaryRow::empty(),
-        max_key: BinaryRow::empty(),
-        key_stats: SimpleStats::empty(),
-        value_stats: SimpleStats::empty(),
-        min_sequence_number: 0,
-        max_sequence_number: 0,
-        schema_id: 0,
-        level: 0,
-        extra_files: Vec::new(),
-        creation_time_millis: None,
         delete_row_count: Some(0),
-        embedded_index: None,
         file_source: Some(FileSource::Append),
         value_stats_cols: Some(Vec::new()),
-        external_path: None,
-        first_row_id: None,
-        write_cols: None,
-        write_cols_sequences: None,
+        ..testkit::data_file(file_name, 100, row_count)
     }
 }
 

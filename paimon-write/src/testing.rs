@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use paimon_io::TableStore;
+use paimon_io::{TableStore, testkit};
 use paimon_spec::{
     BinaryRow, CommitMessage, DataField, DataFileMeta, DataType, Datum, FileKind, FileSource, ManifestEntry, Schema,
-    SimpleStats, TableSchema, TypeKind,
+    TableSchema, TypeKind,
 };
 
 use crate::{BATCH_IDENTIFIER, CommitMode, CommitRequest};
@@ -31,27 +31,12 @@ pub(crate) fn partition(p: Option<i32>) -> BinaryRow {
 
 pub(crate) fn data_file(name: &str) -> DataFileMeta {
     DataFileMeta {
-        file_name: name.to_owned(),
-        file_size: 100,
-        row_count: 10,
-        min_key: BinaryRow::empty(),
-        max_key: BinaryRow::empty(),
-        key_stats: SimpleStats::empty(),
-        value_stats: SimpleStats::empty(),
-        min_sequence_number: 0,
         max_sequence_number: 9,
-        schema_id: 0,
-        level: 0,
-        extra_files: Vec::new(),
         creation_time_millis: Some(0),
         delete_row_count: Some(0),
-        embedded_index: None,
         file_source: Some(FileSource::Append),
         value_stats_cols: Some(Vec::new()),
-        external_path: None,
-        first_row_id: None,
-        write_cols: None,
-        write_cols_sequences: None,
+        ..testkit::data_file(name, 100, 10)
     }
 }
 

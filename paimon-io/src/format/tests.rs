@@ -19,14 +19,14 @@ use arrow::{
 use bytes::Bytes;
 use futures::TryStreamExt;
 use paimon_spec::{
-    BinaryRow, ColumnStats, CompareOp, DataField, DataFileMeta, DataType, Datum, DeletionVector, ErrorKind, Leaf,
-    Predicate, Result, Schema, SimpleStats, Test, TypeKind,
+    ColumnStats, CompareOp, DataField, DataFileMeta, DataType, Datum, DeletionVector, ErrorKind, Leaf, Predicate,
+    Result, Schema, Test, TypeKind,
 };
 use proptest::prelude::*;
 use rstest::rstest;
 
 use super::{FileRead, FileTarget, WrittenFile};
-use crate::{TableStore, arrow_schema, arrow_type, datum_at, filter_mask, testkit::create_table};
+use crate::{TableStore, arrow_schema, arrow_type, datum_at, filter_mask, testkit};
 
 mod damage;
 
@@ -37,33 +37,11 @@ pub(super) const BUCKET: &str = "bucket-0";
 
 pub(super) fn table(fields: &[DataField], options: &[(&str, &str)]) -> TableStore {
     let options = options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    RUNTIME.block_on(create_table(Schema { fields: fields.to_vec(), options, ..Schema::default() }))
+    RUNTIME.block_on(testkit::create_table(Schema { fields: fields.to_vec(), options, ..Schema::default() }))
 }
 
 pub(super) fn meta(name: &str, size: u64, rows: u64) -> DataFileMeta {
-    DataFileMeta {
-        file_name: name.to_owned(),
-        file_size: size as i64,
-        row_count: rows as i64,
-        min_key: BinaryRow::empty(),
-        max_key: BinaryRow::empty(),
-        key_stats: SimpleStats::empty(),
-        value_stats: SimpleStats::empty(),
-        min_sequence_number: 0,
-        max_sequence_number: 0,
-        schema_id: 0,
-        level: 0,
-        extra_files: Vec::new(),
-        creation_time_millis: None,
-        delete_row_count: None,
-        embedded_index: None,
-        file_source: None,
-        value_stats_cols: None,
-        external_path: None,
-        first_row_id: None,
-        write_cols: None,
-        write_cols_sequences: None,
-    }
+    testkit::data_file(name, size as i64, rows as i64)
 }
 
 pub(super) fn write(

@@ -6,8 +6,8 @@ use std::{
 
 use object_store::memory::InMemory;
 use paimon_spec::{
-    BinaryRow, CommitKind, DataFileMeta, DataType, FileKind, Predicate, Schema, SimpleStats, Tag, TypeKind,
-    encode_index_manifest, encode_manifest, encode_manifest_list,
+    BinaryRow, CommitKind, DataFileMeta, DataType, FileKind, Predicate, Schema, Tag, TypeKind, encode_index_manifest,
+    encode_manifest, encode_manifest_list,
 };
 use rstest::rstest;
 use tempfile::TempDir;
@@ -61,58 +61,13 @@ fn snapshot(id: i64) -> Snapshot {
     }
 }
 
-fn data_file(name: &str, size: i64) -> DataFileMeta {
-    DataFileMeta {
-        file_name: name.to_owned(),
-        file_size: size,
-        row_count: 1,
-        min_key: BinaryRow::empty(),
-        max_key: BinaryRow::empty(),
-        key_stats: SimpleStats::empty(),
-        value_stats: SimpleStats::empty(),
-        min_sequence_number: 0,
-        max_sequence_number: 0,
-        schema_id: 0,
-        level: 0,
-        extra_files: Vec::new(),
-        creation_time_millis: None,
-        delete_row_count: None,
-        embedded_index: None,
-        file_source: None,
-        value_stats_cols: None,
-        external_path: None,
-        first_row_id: None,
-        write_cols: None,
-        write_cols_sequences: None,
-    }
-}
-
 fn entry(name: &str) -> ManifestEntry {
     ManifestEntry {
         kind: FileKind::Add,
         partition: BinaryRow::empty(),
         bucket: 0,
         total_buckets: -1,
-        file: data_file(name, 7),
-    }
-}
-
-fn manifest_meta(name: &str, file_size: i64) -> ManifestFileMeta {
-    ManifestFileMeta {
-        file_name: name.to_owned(),
-        file_size,
-        num_added_files: 1,
-        num_deleted_files: 0,
-        partition_stats: SimpleStats::empty(),
-        schema_id: 0,
-        min_bucket: None,
-        max_bucket: None,
-        min_level: None,
-        max_level: None,
-        min_row_id: None,
-        max_row_id: None,
-        total_buckets: None,
-        extra_files: None,
+        file: testkit::data_file(name, 7, 1),
     }
 }
 
@@ -420,7 +375,7 @@ async fn manifests_come_back_as_written() {
     let size = table.write_manifest_file("manifest-x-0", manifest).await.unwrap();
     let again = table.write_manifest_file("manifest-x-0", vec![1]).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::AlreadyExists);
-    let meta = ManifestFileMeta { num_added_files: 2, ..manifest_meta("manifest-x-0", size) };
+    let meta = ManifestFileMeta { num_added_files: 2, ..testkit::manifest_file("manifest-x-0", size) };
     let list = encode_manifest_list(&[meta], "zstd").unwrap();
     let list_size = table.write_manifest_file("manifest-list-x-0", list).await.unwrap();
 
@@ -446,7 +401,7 @@ async fn a_manifest_with_other_counts_than_its_list_states_is_corrupt(#[case] ad
     let table = empty_table().await;
     let manifest = encode_manifest(&[entry("a.parquet"), entry("b.parquet")], "zstd").unwrap();
     let size = table.write_manifest_file("manifest-x-0", manifest).await.unwrap();
-    let meta = manifest_meta("manifest-x-0", size);
+    let meta = testkit::manifest_file("manifest-x-0", size);
     let meta = ManifestFileMeta { num_added_files: added, num_deleted_files: deleted, ..meta };
     let error = read_all(&table, &meta).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CorruptData, "{error}");
@@ -492,7 +447,10 @@ async fn a_metadata_file_of_another_size_than_stated_is_corrupt() {
         let error = table.manifest_list("list", Some(stated)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::CorruptData);
         assert!(error.message().contains(&format!("{stated} bytes, found {size}")), "{error}");
-        assert_eq!(read_all(&table, &manifest_meta("list", stated)).await.unwrap_err().kind(), ErrorKind::CorruptData);
+        assert_eq!(
+            read_all(&table, &testkit::manifest_file("list", stated)).await.unwrap_err().kind(),
+            ErrorKind::CorruptData
+        );
     }
     assert!(table.manifest_list("list", None).await.unwrap().is_empty());
 }
@@ -504,10 +462,10 @@ async fn a_missing_metadata_file_is_named_with_what_names_it() {
     for (error, file, namer) in [
         (table.manifest_list("gone", None).await.unwrap_err(), "manifest/gone", "a snapshot"),
         (table.index_manifest("gone").await.unwrap_err(), "manifest/gone", "a snapshot"),
-        (read_all(&table, &manifest_meta("gone", 5)).await.unwrap_err(), "manifest/gone", "a manifest list"),
+        (read_all(&table, &testkit::manifest_file("gone", 5)).await.unwrap_err(), "manifest/gone", "a manifest list"),
         (table.deletion_vector(&vector).await.unwrap_err(), "index/gone", "an index manifest"),
         (
-            table.open_file("bucket-0", &data_file("gone.parquet", 500), &EVERYTHING).await.err().unwrap(),
+            table.open_file("bucket-0", &testkit::data_file("gone.parquet", 500, 1), &EVERYTHING).await.err().unwrap(),
             "gone.parquet",
             "a manifest",
         ),
@@ -575,7 +533,7 @@ async fn metadata_is_read_once() {
         let view = table.with_schema(Arc::clone(table.schema()));
         view.schema_at(0).await.unwrap();
         view.manifest_list("l", Some(list_size)).await.unwrap();
-        assert_eq!(read_all(&view, &manifest_meta("m", size)).await.unwrap(), 1);
+        assert_eq!(read_all(&view, &testkit::manifest_file("m", size)).await.unwrap(), 1);
     }
     let paths: Vec<String> = counting.take_log().into_iter().map(|call| call.path).collect();
     assert_eq!(paths, ["schema/schema-0", "manifest/l", "manifest/m"]);
@@ -664,7 +622,8 @@ async fn a_data_file_of_another_size_than_stated_is_corrupt() {
         let name = format!("a.{extension}");
         table.storage().put(&format!("bucket-0/{name}"), bytes.clone().into()).await.unwrap();
         for stated in [size - 1, size + 1, size * 2, 0, -1] {
-            let error = table.open_file("bucket-0", &data_file(&name, stated), &EVERYTHING).await.err().unwrap();
+            let error =
+                table.open_file("bucket-0", &testkit::data_file(&name, stated, 1), &EVERYTHING).await.err().unwrap();
             assert_eq!(error.kind(), ErrorKind::CorruptData, "{name}, {stated}: {error}");
             assert!(error.to_string().contains(&format!("bucket-0/{name}")), "{error}");
         }
@@ -686,8 +645,8 @@ async fn a_data_file_of_another_size_than_stated_is_corrupt() {
 #[tokio::test]
 async fn names_that_lead_out_of_the_table_are_refused(#[case] folder: &str, #[case] name: &str) {
     let (_dir, outside, table) = local_table(&[]).await;
-    let file = data_file(name, 1);
-    let mut extra = data_file("a.parquet", 1);
+    let file = testkit::data_file(name, 1, 1);
+    let mut extra = testkit::data_file("a.parquet", 1, 1);
     extra.extra_files = vec![name.to_owned()];
     let extra_error = table.delete_data_file(folder, &extra).await.unwrap_err();
     for error in [
@@ -713,7 +672,7 @@ async fn names_of_metadata_that_lead_out_of_the_table_are_refused(#[case] name: 
     for error in [
         table.manifest_list(name, None).await.unwrap_err(),
         table.index_manifest(name).await.unwrap_err(),
-        read_all(&table, &manifest_meta(name, 5)).await.unwrap_err(),
+        read_all(&table, &testkit::manifest_file(name, 5)).await.unwrap_err(),
         table.write_manifest_file(name, vec![]).await.unwrap_err(),
         table.deletion_vector(&vector).await.unwrap_err(),
     ] {
@@ -738,7 +697,7 @@ async fn local_table(options: &[(&str, &str)]) -> (TempDir, TempDir, TableStore)
 }
 
 fn external(url: String) -> DataFileMeta {
-    DataFileMeta { external_path: Some(url), ..data_file("secret.parquet", 6) }
+    DataFileMeta { external_path: Some(url), ..testkit::data_file("secret.parquet", 6, 1) }
 }
 
 #[rstest]
@@ -803,7 +762,7 @@ async fn a_data_file_is_deleted_with_its_extra_files() {
     }
     let file = DataFileMeta {
         extra_files: vec!["a.parquet.index".to_owned(), "absent".to_owned()],
-        ..data_file("a.parquet", 1)
+        ..testkit::data_file("a.parquet", 1, 1)
     };
     table.delete_data_file("p=1/bucket-0", &file).await.unwrap();
     let left = table.storage().list("p=1/bucket-0").await.unwrap();

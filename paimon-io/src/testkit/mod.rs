@@ -7,6 +7,7 @@
 //! * [`DistantStore`]: a store that tells how many calls some work makes, and how many in sequence.
 //! * [`distant_folder`]: an empty folder on such a store.
 //! * [`create_table`]: an empty table in memory.
+//! * [`data_file()`] and [`manifest_file`]: what a manifest says of a file, where a test does not care.
 //! * [`ManualClock`]: time, identifiers and chance from a seed.
 //!
 //! The stores wrap one another: a faulty store on a counting one counts what got through.
@@ -15,12 +16,14 @@
 
 mod clock;
 mod contract;
+mod metas;
 mod rounds;
 mod stores;
 
 pub use self::{
     clock::ManualClock,
     contract::storage_contract,
+    metas::{data_file, manifest_file},
     rounds::{DistantStore, Requests, Rounds},
     stores::{Call, CountingStore, FaultyStore, Operation, SlowStore, Watched, Watcher, by_chance, nth},
 };

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use paimon_io::{FileRead, TableStore, testkit};
 use paimon_spec::{
-    BinaryRow, DataField, DataFileMeta, DataType, DeletionFile, ErrorKind, FileKind, ManifestEntry, ManifestFileMeta,
-    Result, Schema, SimpleStats, TypeKind, encode_index_manifest, encode_manifest, encode_manifest_list, limits,
+    BinaryRow, DataField, DataType, DeletionFile, ErrorKind, FileKind, ManifestEntry, ManifestFileMeta, Result, Schema,
+    TypeKind, encode_index_manifest, encode_manifest, encode_manifest_list, limits,
 };
 
 const MOST_BYTES: usize = 1 << 30;
@@ -86,10 +86,10 @@ async fn bombs_end_soon_and_without_much_memory() {
         partition: BinaryRow::empty(),
         bucket: 0,
         total_buckets: -1,
-        file: data_file("a.parquet", 10, 10),
+        file: testkit::data_file("a.parquet", 10, 10),
     };
     let manifest = encode_manifest(&vec![entry; 400_000], "deflate").unwrap();
-    let meta = ManifestFileMeta { num_added_files: 3, ..manifest_file("manifest-1", manifest.len()) };
+    let meta = ManifestFileMeta { num_added_files: 3, ..testkit::manifest_file("manifest-1", manifest.len() as i64) };
     store.put("manifest/manifest-1", manifest.into()).await.unwrap();
     let read = async |meta: &ManifestFileMeta| {
         let mut entries = Vec::new();
@@ -222,7 +222,7 @@ async fn table() -> TableStore {
 
 /// The first few batches of a data file.
 async fn rows(table: &TableStore, name: &str, bytes: Vec<u8>, rows: i64) -> Result<usize> {
-    let meta = data_file(name, bytes.len(), rows);
+    let meta = testkit::data_file(name, bytes.len() as i64, rows);
     table.storage().put(&format!("bucket-0/{name}"), bytes.into()).await?;
     let columns = table.schema().fields.clone();
     let read = FileRead { columns, predicate: None, deletions: None, rows: None, limit: None, batch_rows: BATCH_ROWS };
@@ -233,51 +233,6 @@ async fn rows(table: &TableStore, name: &str, bytes: Vec<u8>, rows: i64) -> Resu
         seen += batch.num_rows();
     }
     Ok(seen)
-}
-
-fn data_file(name: &str, size: usize, row_count: i64) -> DataFileMeta {
-    DataFileMeta {
-        file_name: name.to_owned(),
-        file_size: size as i64,
-        row_count,
-        min_key: BinaryRow::empty(),
-        max_key: BinaryRow::empty(),
-        key_stats: SimpleStats::empty(),
-        value_stats: SimpleStats::empty(),
-        min_sequence_number: 0,
-        max_sequence_number: 0,
-        schema_id: 0,
-        level: 0,
-        extra_files: Vec::new(),
-        creation_time_millis: None,
-        delete_row_count: None,
-        embedded_index: None,
-        file_source: None,
-        value_stats_cols: None,
-        external_path: None,
-        first_row_id: None,
-        write_cols: None,
-        write_cols_sequences: None,
-    }
-}
-
-fn manifest_file(name: &str, size: usize) -> ManifestFileMeta {
-    ManifestFileMeta {
-        file_name: name.to_owned(),
-        file_size: size as i64,
-        num_added_files: 0,
-        num_deleted_files: 0,
-        partition_stats: SimpleStats::empty(),
-        schema_id: 0,
-        min_bucket: None,
-        max_bucket: None,
-        min_level: None,
-        max_level: None,
-        min_row_id: None,
-        max_row_id: None,
-        total_buckets: None,
-        extra_files: None,
-    }
 }
 
 // ---- Avro

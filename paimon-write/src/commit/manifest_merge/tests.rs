@@ -1,31 +1,12 @@
 use std::collections::{BTreeSet, HashSet};
 
-use paimon_io::testkit;
-use paimon_spec::{BinaryRow, SimpleStats};
+use paimon_io::testkit::{self, manifest_file as manifest};
+use paimon_spec::BinaryRow;
 use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
 use crate::testing::{entry_in, partition, schema};
-
-fn manifest(name: &str, file_size: i64) -> ManifestFileMeta {
-    ManifestFileMeta {
-        file_name: name.to_owned(),
-        file_size,
-        num_added_files: 1,
-        num_deleted_files: 0,
-        partition_stats: SimpleStats::empty(),
-        schema_id: 0,
-        min_bucket: None,
-        max_bucket: None,
-        min_level: None,
-        max_level: None,
-        min_row_id: None,
-        max_row_id: None,
-        total_buckets: None,
-        extra_files: None,
-    }
-}
 
 #[rstest]
 #[case::few_small_ones_stay(&[10, 10, 10], &[])]
