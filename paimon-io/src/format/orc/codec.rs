@@ -207,3 +207,28 @@ impl Codec {
 fn bad_block(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     corrupt("a compressed block cannot be decompressed").with_source(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// Also where the block does not get smaller.
+    #[rstest]
+    #[case::compressible(&[7; 300])]
+    #[case::incompressible(b"0123456789abcdef")]
+    fn a_flipped_bit_of_what_zstd_folded_is_an_error(#[case] block: &'static [u8]) {
+        let codec = Codec::of_option("zstd").unwrap().unwrap();
+        let stream = codec.fold(block, 1).unwrap();
+        assert_eq!(codec.all_blocks(stream.clone().into(), block.len()).unwrap(), block);
+        for bit in HEADER_BYTES * 8..stream.len() * 8 {
+            let mut damaged = stream.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            match codec.all_blocks(damaged.into(), block.len()) {
+                Err(_) => {}
+                Ok(found) => assert_eq!(found, block, "bit {bit}"),
+            }
+        }
+    }
+}
