@@ -1,7 +1,7 @@
 //! `pypaimon._native`: the Python face of the Apache Paimon crates.
 //!
 //! Composition only: Python arguments to requests, requests to the crates below, their results to Python. One file per
-//! Python noun; one entrance to the runtime ([`runtime::block_on`]) and one exit for errors ([`errors::to_py_err`]).
+//! Python noun; one entrance to the runtime (`runtime::block_on`) and one exit for errors (`errors::to_py_err`).
 //! No rule of the table format lives here.
 
 mod branches;

@@ -27,7 +27,7 @@ use super::rows::{constant_array, timestamp_in};
 /// Which rows of `batch` pass `predicate`: true where it is true, false where it is false or unknown; never NULL.
 ///
 /// `fields` describe the batch's columns, in order; the predicate names them by id. Values compare as
-/// [`paimon_spec::predicate::compare`] says.
+/// [`paimon_spec::predicate::compare()`] says.
 ///
 /// # Errors
 /// `InvalidInput` when the predicate names a column that is not in `fields`, or a literal is not of its column's type.

@@ -104,7 +104,7 @@ impl Method {
 /// type's range makes the comparison true or false for every value, and all comparisons stay unknown for NULL, so NOT of
 /// the result is right too. `IN ()` is false even for NULL and `NOT IN ()` keeps what is not NULL.
 ///
-/// Floats follow the order of [`compare`](super::compare). Where engines differ from it (`IN` with zeros or NaN, decimals
+/// Floats follow the order of [`compare`](super::compare()). Where engines differ from it (`IN` with zeros or NaN, decimals
 /// against floats, whole numbers from 2^53 against floats), the answer is `None`.
 ///
 /// # Errors

@@ -5,7 +5,7 @@
 //! - [`Predicate::verdict`] tells from statistics whether no row, some rows or all rows of a file pass.
 //! - [`Predicate::for_file`] rewrites a predicate for a file that was written under an older schema.
 //!
-//! A row evaluator elsewhere (on Arrow columns) must agree with [`Predicate::evaluate`], and so with [`compare`].
+//! A row evaluator elsewhere (on Arrow columns) must agree with [`Predicate::evaluate`], and so with [`compare()`].
 
 mod bind;
 pub mod compare;
@@ -60,7 +60,7 @@ pub struct Leaf {
     pub test: Test,
 }
 
-/// What is asked of a value. NULL makes all tests but `IsNull` / `IsNotNull` unknown. Values compare as [`compare`] says.
+/// What is asked of a value. NULL makes all tests but `IsNull` / `IsNotNull` unknown. Values compare as [`compare()`] says.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Test {
