@@ -33,8 +33,26 @@ pub fn bucket_of_hash(hash: i32, buckets: i32) -> i32 {
     hash.wrapping_rem(buckets).abs()
 }
 
+/// The [`hash_code`](crate::BinaryRow::hash_code) of a row of one column that is not NULL and whose value is in the row's
+/// slot, as the value of an INT (its upper half zero) or of a BIGINT.
+///
+/// ```
+/// use paimon_spec::{BinaryRowWriter, hash_of_slot};
+///
+/// let mut row = BinaryRowWriter::new(1);
+/// row.set_i64(0, -7);
+/// assert_eq!(hash_of_slot(-7_i64 as u64), row.to_row().hash_code());
+/// ```
+#[inline]
+pub fn hash_of_slot(slot: u64) -> i32 {
+    let mut row = [0; 16];
+    row[8..].copy_from_slice(&slot.to_le_bytes());
+    murmur_hash_words(&row)
+}
+
 /// The format's variant of Murmur3 over whole little-endian 4-byte words, seed 42; bytes after the last whole word
 /// do not count (rows have none).
+#[inline]
 pub fn murmur_hash_words(bytes: &[u8]) -> i32 {
     let mut hash = 42_u32;
     for word in bytes.as_chunks().0 {

@@ -12,23 +12,14 @@ use crate::{
 /// Starts the bytes of a message.
 const MAGIC: [u8; 4] = *b"PmCM";
 /// The version that is written and read. A new field makes a new one.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// What a writer prepared for one bucket of one partition.
 ///
 /// ```
 /// use paimon_spec::{BinaryRow, CommitMessage};
 ///
-/// let message = CommitMessage {
-///     partition: BinaryRow::empty(),
-///     bucket: 0,
-///     total_buckets: -1,
-///     new_files: Vec::new(),
-///     deleted_files: Vec::new(),
-///     compact_before: Vec::new(),
-///     compact_after: Vec::new(),
-///     index_changes: Vec::new(),
-/// };
+/// let message = CommitMessage::of(BinaryRow::empty(), 0, -1);
 /// assert_eq!(CommitMessage::from_bytes(&message.to_bytes()?)?, message);
 /// # Ok::<(), paimon_spec::Error>(())
 /// ```
@@ -44,6 +35,8 @@ pub struct CommitMessage {
     pub new_files: Vec<DataFileMeta>,
     /// Files to remove, other than by a compaction.
     pub deleted_files: Vec<DataFileMeta>,
+    /// Files that hold the changes themselves, as they came in, for readers of changelogs.
+    pub changelog_files: Vec<DataFileMeta>,
     /// Files that a compaction replaced.
     pub compact_before: Vec<DataFileMeta>,
     /// Files that a compaction wrote instead.
@@ -53,6 +46,36 @@ pub struct CommitMessage {
 }
 
 impl CommitMessage {
+    /// A message that says nothing yet.
+    pub fn of(partition: BinaryRow, bucket: i32, total_buckets: i32) -> Self {
+        Self {
+            partition,
+            bucket,
+            total_buckets,
+            new_files: Vec::new(),
+            deleted_files: Vec::new(),
+            changelog_files: Vec::new(),
+            compact_before: Vec::new(),
+            compact_after: Vec::new(),
+            index_changes: Vec::new(),
+        }
+    }
+
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.files().next().is_none() && self.index_changes.is_empty()
+    }
+
+    /// All data files that it names.
+    pub fn files(&self) -> impl Iterator<Item = &DataFileMeta> {
+        self.file_lists().into_iter().flatten()
+    }
+
+    /// In the order of the byte form.
+    fn file_lists(&self) -> [&Vec<DataFileMeta>; 5] {
+        [&self.new_files, &self.deleted_files, &self.changelog_files, &self.compact_before, &self.compact_after]
+    }
+
     /// A versioned, checked byte form for transport between workers of one version of these crates. It is not Java's.
     ///
     /// # Errors
@@ -64,9 +87,7 @@ impl CommitMessage {
         out.row(&self.partition)?;
         out.i32(self.bucket);
         out.i32(self.total_buckets);
-        for files in [&self.new_files, &self.deleted_files, &self.compact_before, &self.compact_after] {
-            write_files(&mut out, files)?;
-        }
+        self.file_lists().into_iter().try_for_each(|files| write_files(&mut out, files))?;
         out.len(self.index_changes.len())?;
         for change in &self.index_changes {
             write_index_change(&mut out, change)?;
@@ -107,6 +128,7 @@ impl CommitMessage {
             total_buckets: input.i32()?,
             new_files: files(&mut input)?,
             deleted_files: files(&mut input)?,
+            changelog_files: files(&mut input)?,
             compact_before: files(&mut input)?,
             compact_after: files(&mut input)?,
             index_changes: read_list(&mut input, read_index_change)?,
@@ -228,26 +250,18 @@ mod tests {
 
     fn messages() -> impl Strategy<Value = CommitMessage> {
         let files = || data_files(0..3);
-        (rows(), any::<i32>(), any::<i32>(), files(), files(), files(), files(), index_entries(0..3)).prop_map(
-            |(
-                partition,
-                bucket,
-                total_buckets,
-                new_files,
-                deleted_files,
-                compact_before,
-                compact_after,
-                index_changes,
-            )| {
+        let lists = (files(), files(), files(), files(), files());
+        (rows(), any::<i32>(), any::<i32>(), lists, index_entries(0..3)).prop_map(
+            |(partition, bucket, total_buckets, lists, index_changes)| {
+                let (new_files, deleted_files, changelog_files, compact_before, compact_after) = lists;
                 CommitMessage {
-                    partition,
-                    bucket,
-                    total_buckets,
                     new_files,
                     deleted_files,
+                    changelog_files,
                     compact_before,
                     compact_after,
                     index_changes,
+                    ..CommitMessage::of(partition, bucket, total_buckets)
                 }
             },
         )
@@ -291,8 +305,8 @@ mod tests {
 
     #[test]
     fn another_version_is_unsupported() {
-        let error = CommitMessage::from_bytes(b"PmCM\0\0\0\x02").unwrap_err();
+        let error = CommitMessage::from_bytes(b"PmCM\0\0\0\x01").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.message().contains("version 2"), "{error}");
+        assert!(error.message().contains("version 1"), "{error}");
     }
 }

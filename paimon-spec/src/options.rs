@@ -2,6 +2,7 @@
 
 mod keys;
 mod misspelt;
+mod per_level;
 mod value;
 
 use std::collections::BTreeMap;
@@ -249,6 +250,63 @@ impl<'a> TableOptions<'a> {
     /// `write-buffer-size`
     pub fn write_buffer_bytes(&self) -> Result<u64> {
         self.bytes("write-buffer-size", 256 * MB)
+    }
+
+    /// `write-buffer-spillable`
+    pub fn write_buffer_spillable(&self) -> Result<bool> {
+        self.boolean("write-buffer-spillable", true)
+    }
+
+    /// `write-buffer-spill.max-disk-size`
+    pub fn write_buffer_spill_max_disk_bytes(&self) -> Result<u64> {
+        self.bytes("write-buffer-spill.max-disk-size", u64::MAX)
+    }
+
+    /// `write-only`: others compact.
+    pub fn write_only(&self) -> Result<bool> {
+        self.boolean("write-only", false)
+    }
+
+    /// `overwrite-upgrade`: new files of an overwrite go to the last level when they do not overlap.
+    pub fn overwrite_upgrade(&self) -> Result<bool> {
+        self.boolean("overwrite-upgrade", true)
+    }
+
+    /// `data-file.thin-mode`: keys are not stored a second time beside the columns that they are made of.
+    pub fn data_file_thin_mode(&self) -> Result<bool> {
+        self.boolean("data-file.thin-mode", false)
+    }
+
+    /// `changelog-file.prefix`
+    pub fn changelog_file_prefix(&self) -> &'a str {
+        self.text("changelog-file.prefix", "changelog-")
+    }
+
+    /// `write.sequence-number-init-mode`: whether new sequence numbers follow the largest one that snapshots keep
+    /// (`snapshot`), too, and not only those of the files that are there (`scan`).
+    pub fn sequence_numbers_follow_snapshot(&self) -> Result<bool> {
+        let key = "write.sequence-number-init-mode";
+        match self.get(key).map(str::to_ascii_lowercase).as_deref() {
+            None | Some("scan") => Ok(false),
+            Some("snapshot") => Ok(true),
+            Some(value) => Err(invalid_value(key, value, "'scan' or 'snapshot'")),
+        }
+    }
+
+    /// `num-levels`: levels of a bucket's files, from 0; by default one more than sorted runs that make a compaction due.
+    pub fn num_levels(&self) -> Result<i32> {
+        let trigger: i32 = self.number("num-sorted-run.compaction-trigger", 5)?;
+        self.number("num-levels", trigger.saturating_add(1))
+    }
+
+    /// Whether files of level 0 of a primary-key table are no rows to batch readers until they are compacted: those of
+    /// merge engine `first-row`, and those of tables with deletion vectors that are not merged on read (Java
+    /// `CoreOptions.batchScanSkipLevel0`).
+    pub fn batch_reads_skip_level_zero(&self) -> Result<bool> {
+        if self.deletion_vectors_enabled()? {
+            return Ok(!self.boolean("deletion-vectors.merge-on-read", false)?);
+        }
+        Ok(self.get("merge-engine").is_some_and(|engine| engine.eq_ignore_ascii_case("first-row")))
     }
 
     /// `deletion-vectors.enabled`

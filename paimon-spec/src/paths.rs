@@ -84,6 +84,21 @@ impl TablePaths {
         format!("{}snapshot/EARLIEST", self.branch_prefix)
     }
 
+    /// The folder of changelogs that outlived their snapshots.
+    pub fn changelog_dir(&self) -> String {
+        format!("{}changelog", self.branch_prefix)
+    }
+
+    /// The file of a changelog that outlived its snapshot.
+    pub fn changelog(&self, id: i64) -> String {
+        format!("{}changelog/changelog-{id}", self.branch_prefix)
+    }
+
+    /// The file that may name the latest of these changelogs.
+    pub fn changelog_latest_hint(&self) -> String {
+        format!("{}changelog/LATEST", self.branch_prefix)
+    }
+
     /// The folder of tags.
     pub fn tag_dir(&self) -> String {
         format!("{}tag", self.branch_prefix)
@@ -143,6 +158,11 @@ mod tests {
             assert_eq!(paths.snapshot_dir(), "snapshot");
             assert_eq!(paths.latest_hint(), "snapshot/LATEST");
             assert_eq!(paths.earliest_hint(), "snapshot/EARLIEST");
+            assert_eq!(
+                (paths.changelog_dir(), paths.changelog(7)),
+                ("changelog".into(), "changelog/changelog-7".into())
+            );
+            assert_eq!(paths.changelog_latest_hint(), "changelog/LATEST");
             assert_eq!(paths.tag_dir(), "tag");
             assert_eq!(paths.tag("t"), "tag/tag-t");
         }
@@ -155,6 +175,7 @@ mod tests {
         assert_eq!(paths.schema(2), "branch/branch-b/schema/schema-2");
         assert_eq!(paths.tag("t"), "branch/branch-b/tag/tag-t");
         assert_eq!(paths.latest_hint(), "branch/branch-b/snapshot/LATEST");
+        assert_eq!(paths.changelog(7), "branch/branch-b/changelog/changelog-7");
         assert_eq!(paths.manifest("m"), "manifest/m");
         assert_eq!(paths.index("i"), "index/i");
         assert_eq!(paths.bucket_dir("", 1), "bucket-1");

@@ -31,6 +31,14 @@ pub struct EntryHead<'a> {
     pub schema_id: i64,
     /// Level in the LSM tree.
     pub level: i32,
+    /// `_MIN_KEY`
+    pub min_key: &'a [u8],
+    /// `_MAX_KEY`
+    pub max_key: &'a [u8],
+    /// `_KEY_STATS`: smallest values.
+    pub key_stats_min: &'a [u8],
+    /// `_KEY_STATS`: largest values.
+    pub key_stats_max: &'a [u8],
     /// `_VALUE_STATS`: smallest values.
     pub value_stats_min: &'a [u8],
     /// `_VALUE_STATS`: largest values.
@@ -57,6 +65,10 @@ impl<'a> EntryHead<'a> {
             file_size: record.number(slot::FILE_SIZE),
             schema_id: record.number(slot::SCHEMA_ID),
             level: row.int(slot::LEVEL)?,
+            min_key: record.bytes(slot::MIN_KEY),
+            max_key: record.bytes(slot::MAX_KEY),
+            key_stats_min: record.bytes(slot::KEY_STATS),
+            key_stats_max: record.bytes(slot::KEY_STATS + 1),
             value_stats_min: record.bytes(slot::VALUE_STATS),
             value_stats_max: record.bytes(slot::VALUE_STATS + 1),
             value_stats_nulls: record.bytes(slot::VALUE_STATS + 2),
@@ -105,7 +117,17 @@ impl<'a> EntryHead<'a> {
         let stats = FileStats { row_count: self.row_count, min_values, max_values };
         let lists = [slot::VALUE_STATS_COLS, slot::WRITE_COLS];
         let covered = lists.into_iter().find(|list| self.row.record.is_present(*list));
-        stats.column(file_schema, field, |name| covered.map(|list| self.place(list, name)), |pos| self.null_count(pos))
+        stats.column(
+            file_schema,
+            field,
+            |name| covered.map(|list| self.place(list, name)),
+            |pos| self.null_count(slot::VALUE_STATS + 2, pos),
+        )
+    }
+
+    /// The null count of the `pos`-th column of the key, if it is stored.
+    pub(crate) fn key_null_count(&self, pos: usize) -> Option<i64> {
+        self.null_count(slot::KEY_STATS + 2, pos)
     }
 
     /// Where `name` is in a list of names, and how many there are.
@@ -121,9 +143,9 @@ impl<'a> EntryHead<'a> {
         (found.filter(|_| read.is_ok()), len)
     }
 
-    fn null_count(&self, pos: usize) -> Option<i64> {
+    fn null_count(&self, list: usize, pos: usize) -> Option<i64> {
         let (mut at, mut count) = (0, None);
-        let read = self.row.program.for_each_item(self.row.record, slot::VALUE_STATS + 2, |item| {
+        let read = self.row.program.for_each_item(self.row.record, list, |item| {
             if at == pos {
                 count = item.optional_number(0);
             }

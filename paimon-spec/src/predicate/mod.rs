@@ -17,7 +17,7 @@ mod tests;
 
 use std::cmp::Ordering;
 
-use crate::{Datum, FieldId};
+use crate::{Datum, FieldId, TableSchema};
 
 pub use bind::{Literal, Method, bind};
 pub use compare::compare;
@@ -246,6 +246,19 @@ impl Predicate {
     pub fn only_on(&self, fields: &[FieldId]) -> Option<Predicate> {
         let (implied, _) = self.weaken(&|leaf| fields.contains(&leaf.field).then(|| leaf.clone().into()));
         (implied != Self::Constant(true)).then_some(implied)
+    }
+
+    /// The part that files may leave rows out by before the rows of a key are merged (format facts §9.1; Java
+    /// `MergeFileSplitRead.withFilter`): what is implied on columns of the primary key alone, partition columns among
+    /// them or not.
+    ///
+    /// All versions of a row agree in these columns, so that either all of them pass or none. Any other condition could
+    /// leave out the newest version of a row, or its deletion, and so bring an older one back that passes.
+    #[must_use]
+    pub fn below_merge(&self, table: &TableSchema) -> Predicate {
+        let keys = table.primary_keys.iter().chain(&table.partition_keys);
+        let keys: Vec<FieldId> = keys.filter_map(|name| table.field(name)).map(|field| field.id).collect();
+        self.only_on(&keys).unwrap_or(Self::Constant(true))
     }
 
     /// Evaluates the columns whose value is known: `known` gives `Some(value)` for these, where a NULL value is

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::{ColumnStats, DataField, DataType, TableSchema, Timestamp, TypeKind};
+use crate::{ColumnStats, DataField, DataType, Schema, TableSchema, Timestamp, TypeKind};
 
 const INT: FieldId = 0;
 const TEXT: FieldId = 1;
@@ -587,4 +587,31 @@ fn tests_of_a_column_whose_type_changed_for_good_are_dropped() {
     let file = schema(0, vec![column(TypeKind::VarChar(9))]);
     let dropped = Predicate::compare(INT, CompareOp::Gt, Datum::Int(5)).for_file(&current, &file);
     assert_eq!(dropped, FilePredicate { predicate: Predicate::Constant(true), exact: false });
+}
+
+#[test]
+fn below_a_merge_goes_what_the_key_decides_alone() {
+    let schema = Schema::from_json(
+        r#"{"fields": [{"name": "k", "type": "INT"}, {"name": "p", "type": "INT"}, {"name": "v", "type": "INT"}],
+            "partitionKeys": ["p"], "primaryKeys": ["k", "p"], "options": {"bucket": "1"}}"#,
+    );
+    let table = TableSchema::create(schema.unwrap(), 0).unwrap();
+    let is = |field, value| Predicate::compare(field, CompareOp::Eq, Datum::Int(value));
+    let all = Predicate::Constant(true);
+    for (predicate, below) in [
+        (is(0, 1), is(0, 1)),
+        (is(1, 1), is(1, 1)),
+        (is(2, 1), all.clone()),
+        (Predicate::and([is(0, 1), is(2, 1)]), is(0, 1)),
+        (Predicate::or([is(0, 1), is(2, 1)]), all.clone()),
+        (
+            Predicate::or([Predicate::and([is(0, 1), is(2, 1)]), Predicate::and([is(0, 2), is(2, 2)])]),
+            Predicate::or([is(0, 1), is(0, 2)]),
+        ),
+        (Predicate::Not(Box::new(is(2, 1))), all.clone()),
+        (Predicate::Not(Box::new(Predicate::or([is(0, 1), is(2, 1)]))), is(0, 1).negate()),
+        (Predicate::Constant(false), Predicate::Constant(false)),
+    ] {
+        assert_eq!(predicate.below_merge(&table), below, "{predicate:?}");
+    }
 }

@@ -189,7 +189,7 @@ fn names_that_differ_in_case_alone_are_different() {
 #[case::blob(&[("a", "INT"), ("b", "BLOB")], &[], "'data-evolution.enabled'")]
 #[case::only_blob(&[("b", "ARRAY<BLOB>")], &[("row-tracking.enabled", "true"), ("data-evolution.enabled", "true")], "another column")]
 #[case::changelog(&[("a", "INT")], &[("changelog-producer", "input")], "'changelog-producer'")]
-#[case::sequence(&[("a", "INT")], &[("sequence.field", "a,b")], "no 'b'")]
+#[case::sequence(&[("a", "INT")], &[("sequence.field", "a,b")], "found 'b'")]
 fn schemas_that_break_a_rule_are_refused(
     #[case] columns: &[(&str, &str)],
     #[case] options: &[(&str, &str)],

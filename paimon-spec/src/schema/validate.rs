@@ -2,6 +2,7 @@
 
 use super::{TableSchema, visit_fields};
 use crate::data_type::check_names;
+use crate::merge_options::validate_merging;
 use crate::{DataField, DataType, Error, Result, TypeKind, parse_datum};
 
 const SYSTEM_NAMES: [&str; 5] = ["_SEQUENCE_NUMBER", "_VALUE_KIND", "_LEVEL", "rowkind", "_ROW_ID"];
@@ -169,25 +170,6 @@ fn validate_row_ids(table: &TableSchema) -> Result<()> {
     }
     if blobs > 0 && blobs == table.fields.len() {
         return Err(Error::invalid("a table with BLOB columns needs another column"));
-    }
-    Ok(())
-}
-
-/// What only tables with a primary key have.
-fn validate_merging(table: &TableSchema) -> Result<()> {
-    let options = table.table_options();
-    let producer = options.get("changelog-producer").unwrap_or("none");
-    if table.primary_keys.is_empty() && !producer.eq_ignore_ascii_case("none") {
-        return Err(Error::invalid(format!("the option 'changelog-producer' needs a primary key, found '{producer}'")));
-    }
-    let sequence_fields = options.get("sequence.field").unwrap_or_default();
-    let named = sequence_fields.split(',').map(str::trim).chain(options.get("rowkind.field"));
-    for name in named.filter(|name| !name.is_empty()) {
-        if table.field(name).is_none() {
-            return Err(Error::invalid(format!(
-                "expected the columns of 'sequence.field' and 'rowkind.field' in the table, found no '{name}'"
-            )));
-        }
     }
     Ok(())
 }

@@ -203,13 +203,13 @@ fn a_default_value_must_stay_readable() {
 
 #[test]
 fn renaming_reaches_keys_and_options() {
-    let columns = [("k", "INT"), ("a", "INT"), ("g", "INT"), ("v", "INT")];
+    let columns = [("k", "INT"), ("a", "INT"), ("g", "INT"), ("v", "INT"), ("aa", "INT")];
     let options = [
         ("primary-key", "k,a"),
         ("bucket", "2"),
         ("bucket-key", "a,k"),
         ("sequence.field", "g,a"),
-        ("fields.a.aggregate-function", "sum"),
+        ("fields.a.ignore-retract", "true"),
         ("fields.aa.aggregate-function", "max"),
         ("fields.a,g.sequence-group", "v,a"),
         ("fields.v.nested-key", "a,b"),
@@ -221,7 +221,7 @@ fn renaming_reaches_keys_and_options() {
         ("bucket", "2"),
         ("bucket-key", "b,k"),
         ("sequence.field", "g,b"),
-        ("fields.b.aggregate-function", "sum"),
+        ("fields.b.ignore-retract", "true"),
         ("fields.aa.aggregate-function", "max"),
         ("fields.b,g.sequence-group", "v,b"),
         ("fields.v.nested-key", "b,b"),
