@@ -3,12 +3,13 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use object_store::memory::InMemory;
 
-use crate::MetadataCache;
+use crate::{MetadataCache, Spawner};
 #[cfg(feature = "s3")]
 use crate::storage::s3::{S3Settings, S3Store};
 
@@ -40,6 +41,10 @@ pub struct IoContext {
     /// The variables that say how to reach a storage when options do not: `AWS_*`, and `HOME`, where Amazon's tools keep
     /// their files. Empty unless somebody puts them here.
     pub environment: Arc<BTreeMap<String, String>>,
+    /// A local folder for temporary files; `None`: nothing is written there.
+    pub spill_folder: Option<Arc<Path>>,
+    /// Where work that is needed soon goes on meanwhile; `None`: it is done when it is needed.
+    pub spawner: Option<Arc<dyn Spawner>>,
     memory: MemoryStores,
     #[cfg(feature = "s3")]
     s3: S3Clients,
@@ -50,13 +55,16 @@ pub struct IoContext {
 const S3_CLIENTS: usize = 32;
 
 impl IoContext {
-    /// A context without `fsync`, with an empty environment, and with no in-memory store yet.
+    /// A context without `fsync`, spawner and folder for temporary files, with an empty environment, and with no in-memory
+    /// store yet.
     pub fn new(clock: Arc<dyn Clock>, cache: MetadataCache) -> Self {
         Self {
             clock,
             cache,
             fsync: false,
             environment: Arc::default(),
+            spill_folder: None,
+            spawner: None,
             memory: MemoryStores::default(),
             #[cfg(feature = "s3")]
             s3: S3Clients::default(),

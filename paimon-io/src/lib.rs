@@ -43,6 +43,8 @@
 //! | `commit` | [`SnapshotCommit`]: how a snapshot is published |
 //! | `cache` | [`MetadataCache`]: what may be kept, and under which key |
 //! | `format` | readers and writers of data files, by extension |
+//! | `background` | batches that are made while others are worked on |
+//! | `spill` | [`SpillSpace`]: rows that memory has no room for |
 //! | `arrow` | Paimon's types, values and predicates on Arrow arrays |
 //! | `testkit` | what tests of a storage or a table need (feature `testkit`) |
 //!
@@ -52,11 +54,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod arrow;
+mod background;
 mod cache;
 mod commit;
 mod context;
 mod convert_error;
 mod format;
+mod spill;
 mod storage;
 mod table_store;
 #[cfg(any(test, feature = "testkit"))]
@@ -72,10 +76,12 @@ pub use self::{
         rows::{constant_array, datum_at},
         types::{arrow_schema, arrow_type, paimon_fields},
     },
+    background::{Spawner, background},
     cache::MetadataCache,
     commit::{FileSnapshotCommit, SnapshotCommit},
     context::{Clock, IoContext},
     format::{BatchStream, FileRead, FileTarget, FileWriter, WrittenFile},
+    spill::{SpillSpace, SpilledRun},
     storage::{Listed, PutOutcome, Storage, StorageWriter},
     table_store::{TableStore, index_file_name},
 };

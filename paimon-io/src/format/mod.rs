@@ -36,6 +36,9 @@ pub struct FileRead {
     pub limit: Option<usize>,
     /// Rows of a batch, at most.
     pub batch_rows: usize,
+    /// Bytes that a batch may take, and what is fetched for the next ones, about; `None`: as much as is convenient. Of
+    /// formats that can tell beforehand (Parquet, by the index of its pages).
+    pub held_bytes: Option<u64>,
 }
 
 /// A file to write.

@@ -66,7 +66,15 @@ pub(super) fn write(
 }
 
 pub(super) fn all_of(fields: &[DataField]) -> FileRead {
-    FileRead { columns: fields.to_vec(), predicate: None, deletions: None, rows: None, limit: None, batch_rows: 1000 }
+    FileRead {
+        columns: fields.to_vec(),
+        predicate: None,
+        deletions: None,
+        rows: None,
+        limit: None,
+        batch_rows: 1000,
+        held_bytes: None,
+    }
 }
 
 pub(super) fn read(table: &TableStore, file: &DataFileMeta, read: &FileRead) -> Result<Vec<RecordBatch>> {
@@ -427,6 +435,7 @@ proptest! {
         mut ids in prop::collection::vec(prop::option::weighted(0.9, 0i32..100), 1..200), sorted: bool,
         group_rows in 5usize..60, page_rows in 1usize..20, predicate in prop::option::of(any_predicate()),
         deleted in prop::option::of(prop::collection::btree_set(0u64..220, 0..120)), batch_rows in 1usize..50,
+        held_bytes in prop::option::of(0_u64..2_000),
     ) {
         if sorted {
             ids.sort_unstable();
@@ -434,7 +443,7 @@ proptest! {
         let (table, file, rows) = file_of_small_pages(&ids, group_rows, page_rows);
         let fields = table.schema().fields.clone();
         let deletions = deleted.clone().map(|d| Arc::new(DeletionVector::from_positions(d)));
-        let request = FileRead { predicate: predicate.clone(), deletions, batch_rows, ..all_of(&fields) };
+        let request = FileRead { predicate: predicate.clone(), deletions, batch_rows, held_bytes, ..all_of(&fields) };
         let found = together(&fields, &read(&table, &file, &request).unwrap());
 
         let passes = |row: usize| {

@@ -409,7 +409,9 @@ fn read_at(mut file: &File, range: Range<u64>) -> io::Result<Bytes> {
 }
 
 /// Runs on the thread pool of the surrounding tokio runtime; without one, right here.
-async fn blocking<T, E>(work: impl FnOnce() -> std::result::Result<T, E> + Send + 'static) -> std::result::Result<T, E>
+pub(crate) async fn blocking<T, E>(
+    work: impl FnOnce() -> std::result::Result<T, E> + Send + 'static,
+) -> std::result::Result<T, E>
 where
     T: Send + 'static,
     E: From<tokio::task::JoinError> + Send + 'static,

@@ -78,6 +78,7 @@ const EVERYTHING: FileRead = FileRead {
     rows: None,
     limit: None,
     batch_rows: 1024,
+    held_bytes: None,
 };
 
 async fn put_snapshots(table: &TableStore, ids: &[i64]) {

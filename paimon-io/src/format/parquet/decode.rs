@@ -19,6 +19,7 @@ use super::{
     corrupt,
     late_filter::LateFilter,
     pages::Load,
+    pieces::cut,
     prune::Selection,
 };
 
@@ -33,13 +34,15 @@ pub(super) struct Decoding {
     pub(super) positions: Vec<Option<usize>>,
     /// Rows of a batch, at most.
     pub(super) batch_rows: usize,
+    /// Bytes of a batch, at most.
+    pub(super) most_bytes: u64,
     /// Rows still wanted.
     pub(super) limit: Option<usize>,
     pub(super) waiting: VecDeque<RowGroup>,
     pub(super) current: Option<Current>,
 }
 
-/// Rows of a row group.
+/// Rows of a row group: all of them, or a piece.
 #[derive(Clone)]
 pub(super) struct RowGroup {
     index: usize,
@@ -57,12 +60,24 @@ pub(super) struct Current {
     fetched: Vec<(Range<u64>, Bytes)>,
 }
 
-/// The row groups of a selection, each with its own rows.
-pub(super) fn row_groups(selection: Selection, metadata: &ArrowReaderMetadata) -> VecDeque<RowGroup> {
+/// The row groups of a selection, each with its own rows; in pieces where their pages of `roots` take more than
+/// `held_bytes`.
+pub(super) fn row_groups(
+    selection: Selection,
+    metadata: &ArrowReaderMetadata,
+    roots: &[usize],
+    held_bytes: Option<u64>,
+) -> VecDeque<RowGroup> {
+    let metadata = metadata.metadata();
     let mut rest = selection.rows;
-    let groups = selection.row_groups.into_iter().map(|index| {
-        let rows = metadata.metadata().row_group(index).num_rows().max(0) as usize;
-        RowGroup { index, rows: rest.as_mut().map(|rest| rest.split_off(rows)) }
+    let groups = selection.row_groups.into_iter().flat_map(|index| {
+        let rows = metadata.row_group(index).num_rows().max(0) as usize;
+        let rows = rest.as_mut().map(|rest| rest.split_off(rows));
+        let pieces = match held_bytes {
+            Some(most) => cut(metadata, index, rows, roots, most),
+            None => vec![rows],
+        };
+        pieces.into_iter().map(move |rows| RowGroup { index, rows })
     });
     groups.collect()
 }
@@ -104,7 +119,7 @@ impl Decoding {
         let group = current.group.index;
         current.load.add(self.metadata.metadata(), group, &ranges, &parts, self.batch_rows)?;
         current.fetched.extend(ranges.iter().cloned().zip(parts.iter().cloned()));
-        let batch_rows = current.load.batch_rows(self.batch_rows);
+        let batch_rows = current.load.batch_rows(self.batch_rows, self.most_bytes);
         self.current = Some(if batch_rows < current.batch_rows {
             // No rows have come of it yet.
             self.start(current.group, batch_rows, current.load, current.fetched)?

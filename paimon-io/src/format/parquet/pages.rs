@@ -82,10 +82,10 @@ impl Load {
         self.check_held()
     }
 
-    /// How many rows a batch may have, `wanted` at most.
-    pub(super) fn batch_rows(&self, wanted: usize) -> usize {
+    /// How many rows a batch may have, `wanted` at most, so that it takes `most` bytes at most.
+    pub(super) fn batch_rows(&self, wanted: usize, most: u64) -> usize {
         let mut rows = wanted as u64;
-        while rows > 1 && self.batch_bytes(rows) > limits::BATCH_BYTES {
+        while rows > 1 && self.batch_bytes(rows) > most.min(limits::BATCH_BYTES) {
             rows /= 2;
         }
         rows as usize

@@ -38,8 +38,11 @@ pub(in super::super) async fn open(
 ) -> Result<BatchStream> {
     let source = Source::new(storage, path, file)?;
     let limit = read.limit.unwrap_or(usize::MAX);
-    let wants_pages =
-        read.predicate.is_some() || read.deletions.is_some() || read.rows.is_some() || read.limit.is_some();
+    let wants_pages = read.predicate.is_some()
+        || read.deletions.is_some()
+        || read.rows.is_some()
+        || read.limit.is_some()
+        || read.held_bytes.is_some_and(|most| most < source.size);
     let metadata = footer(cache, &source, wants_pages).await?;
     let plan = guarded(|| Plan::new(metadata, read, file.row_count))?;
     let columns = Columns::new(&read.columns)?;
@@ -58,7 +61,8 @@ pub(in super::super) async fn open(
         positions: plan.positions,
         batch_rows: read.batch_rows.max(1),
         limit: read.limit,
-        waiting: row_groups(plan.selection, &plan.metadata),
+        most_bytes: read.held_bytes.unwrap_or(u64::MAX),
+        waiting: row_groups(plan.selection, &plan.metadata, &plan.roots, read.held_bytes),
         current: None,
         metadata: plan.metadata,
     };

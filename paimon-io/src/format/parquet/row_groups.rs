@@ -19,7 +19,8 @@ use super::{
     footer,
 };
 
-/// A row group ends at this size, before compression of its last pages. As in Java.
+/// A row group ends at this size, before compression of its last pages. As in Java. It is held in memory until then, so
+/// whoever has less memory for rows gets smaller ones.
 const ROW_GROUP_BYTES: usize = 128 << 20;
 
 /// A row group ends at this many rows, so that narrow rows do not make readers hold very many.
@@ -33,6 +34,8 @@ pub(super) struct RowGroups {
     columns: ArrowRowGroupWriterFactory,
     pages: Arc<SealedPages>,
     schema: SchemaRef,
+    /// Bytes of a row group, about.
+    group_bytes: usize,
     open: Option<RowGroup>,
 }
 
@@ -40,15 +43,23 @@ pub(super) struct RowGroups {
 struct RowGroup {
     columns: Vec<(ArrowColumnWriter, ColumnPages)>,
     rows: usize,
+    most_bytes: usize,
 }
 
 impl RowGroups {
-    pub(super) fn new(schema: SchemaRef, stored: &SchemaDescriptor, properties: WriterProperties) -> Result<Self> {
+    /// `memory_bytes`: what rows may take in memory.
+    pub(super) fn new(
+        schema: SchemaRef,
+        stored: &SchemaDescriptor,
+        properties: WriterProperties,
+        memory_bytes: u64,
+    ) -> Result<Self> {
         let file = SerializedFileWriter::new(Vec::new(), stored.root_schema_ptr(), Arc::new(properties))?;
         let pages = Arc::new(SealedPages::default());
         let columns = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&schema));
         let columns = columns.with_page_store_factory(Arc::clone(&pages) as _);
-        Ok(Self { file, columns, pages, schema, open: None })
+        let group_bytes = usize::try_from(memory_bytes).unwrap_or(usize::MAX).min(ROW_GROUP_BYTES);
+        Ok(Self { file, columns, pages, schema, group_bytes, open: None })
     }
 
     /// Encodes rows. Row groups that are full are finished on the way.
@@ -61,7 +72,7 @@ impl RowGroups {
                     let index = self.file.flushed_row_groups().len();
                     let columns = self.columns.create_column_writers(index)?;
                     let columns = columns.into_iter().zip(self.pages.take()).collect();
-                    closed.insert(RowGroup { columns, rows: 0 })
+                    closed.insert(RowGroup { columns, rows: 0, most_bytes: self.group_bytes })
                 }
             };
             let rows = group.room().min(batch.num_rows() - start);
@@ -119,8 +130,8 @@ impl RowGroup {
         let by_rows = ROW_GROUP_ROWS - self.rows;
         let bytes = self.bytes();
         match bytes.checked_div(self.rows) {
-            Some(row_bytes) if bytes < ROW_GROUP_BYTES => {
-                by_rows.min(((ROW_GROUP_BYTES - bytes) / row_bytes.max(1)).max(1))
+            Some(row_bytes) if bytes < self.most_bytes => {
+                by_rows.min(((self.most_bytes - bytes) / row_bytes.max(1)).max(1))
             }
             Some(_) => 0,
             None => by_rows,

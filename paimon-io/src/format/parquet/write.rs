@@ -8,18 +8,20 @@ use std::{cmp::Ordering, fmt, sync::Arc};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
 use bytes::Bytes;
-use paimon_spec::{ColumnStats, DataField, Datum, Error, Result, StatsMode, TableSchema, TypeKind};
+use paimon_spec::{ColumnStats, DataField, Datum, Error, KEY_STATS_LENGTH, Result, StatsMode, TableSchema, TypeKind};
 use parquet::{
     basic::{Compression, GzipLevel, ZstdLevel},
     errors::ParquetError,
     file::{
         metadata::ParquetMetaData,
-        properties::{EnabledStatistics, WriterProperties, WriterVersion},
+        properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion},
     },
+    schema::types::{ColumnPath, SchemaDescriptor},
 };
 
 use super::{
     super::{FileTarget, FileWriter, WrittenFile},
+    repeats::values_repeat,
     row_groups::RowGroups,
     schema::parquet_schema,
     stats::chunk_stats,
@@ -44,13 +46,13 @@ const BOUND_BYTES: usize = 64;
 
 pub(in super::super) fn create(storage: &Storage, path: &str, target: &FileTarget) -> Result<Box<dyn FileWriter>> {
     let schema = arrow_schema(&target.fields)?;
-    let stored = stored_schema(&schema);
-    let properties = properties(&target.schema, &target.fields)?;
-    let row_groups = RowGroups::new(Arc::clone(&stored), &parquet_schema(&target.fields)?, properties);
     Ok(Box::new(ParquetWriter {
-        row_groups: row_groups.map_err(unwritable)?,
+        row_groups: None,
+        properties: properties(&target.schema, &target.fields)?,
+        memory_bytes: target.schema.table_options().write_buffer_bytes()?,
+        layout: parquet_schema(&target.fields)?,
         output: storage.writer(path)?,
-        stored,
+        stored: stored_schema(&schema),
         null_counts: vec![0; target.fields.len()],
         fields: target.fields.clone(),
         rows: 0,
@@ -61,7 +63,7 @@ fn unwritable(error: ParquetError) -> Error {
     Error::invalid("rows cannot be written as Parquet").with_source(error)
 }
 
-fn properties(schema: &TableSchema, fields: &[DataField]) -> Result<WriterProperties> {
+fn properties(schema: &TableSchema, fields: &[DataField]) -> Result<WriterPropertiesBuilder> {
     let options = schema.table_options();
     let level = options.file_compression_zstd_level()?;
     let name = options.file_compression()?;
@@ -82,8 +84,13 @@ fn properties(schema: &TableSchema, fields: &[DataField]) -> Result<WriterProper
     };
     // Statistics in the manifest are made of the footer's, so the footer keeps as much as their mode needs.
     let mut bound_bytes = Some(BOUND_BYTES);
+    let keys = schema.trimmed_primary_keys();
     for field in fields {
-        bound_bytes = match (options.stats_mode(&field.name)?, bound_bytes) {
+        let mut mode = options.stats_mode(&field.name)?;
+        if keys.contains(&field.name.as_str()) {
+            mode = longer(mode, KEY_STATS_LENGTH);
+        }
+        bound_bytes = match (mode, bound_bytes) {
             // A character has four bytes at most.
             (StatsMode::Truncate(n), Some(bytes)) => Some(bytes.max(n.saturating_mul(4))),
             (StatsMode::Full, _) | (_, None) => None,
@@ -97,12 +104,24 @@ fn properties(schema: &TableSchema, fields: &[DataField]) -> Result<WriterProper
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_statistics_truncate_length(bound_bytes)
         .set_data_page_size_limit(PAGE_BYTES)
-        .set_data_page_row_count_limit(PAGE_ROWS)
-        .build())
+        .set_data_page_row_count_limit(PAGE_ROWS))
+}
+
+/// A mode that keeps `length` characters, if `mode` does not keep more.
+fn longer(mode: StatsMode, length: usize) -> StatsMode {
+    match mode {
+        StatsMode::Full => StatsMode::Full,
+        StatsMode::Truncate(n) => StatsMode::Truncate(n.max(length)),
+        StatsMode::Counts | StatsMode::None => StatsMode::Truncate(length),
+    }
 }
 
 struct ParquetWriter {
-    row_groups: RowGroups,
+    /// Absent before the first rows, which tell how to encode columns.
+    row_groups: Option<RowGroups>,
+    properties: WriterPropertiesBuilder,
+    memory_bytes: u64,
+    layout: SchemaDescriptor,
     output: StorageWriter,
     stored: SchemaRef,
     fields: Vec<DataField>,
@@ -120,9 +139,26 @@ impl fmt::Debug for ParquetWriter {
 }
 
 impl ParquetWriter {
+    /// The file's row groups; `first`, in the stored schema, are its first rows.
+    fn row_groups(&mut self, first: &RecordBatch) -> Result<&mut RowGroups> {
+        match &mut self.row_groups {
+            Some(row_groups) => Ok(row_groups),
+            absent => {
+                let columns = self.fields.iter().zip(first.columns());
+                let once = columns.filter(|(_, column)| !values_repeat(column));
+                let properties = once.fold(self.properties.clone(), |properties, (field, _)| {
+                    properties.set_column_dictionary_enabled(ColumnPath::new(vec![field.name.clone()]), false)
+                });
+                let stored = Arc::clone(&self.stored);
+                let row_groups = RowGroups::new(stored, &self.layout, properties.build(), self.memory_bytes);
+                Ok(absent.insert(row_groups.map_err(unwritable)?))
+            }
+        }
+    }
+
     /// Sends the row groups that are complete.
     async fn send(&mut self) -> Result<()> {
-        let bytes = self.row_groups.take_bytes();
+        let bytes = self.row_groups.as_mut().map(RowGroups::take_bytes).unwrap_or_default();
         if bytes.is_empty() {
             return Ok(());
         }
@@ -137,13 +173,13 @@ impl FileWriter for ParquetWriter {
         for (count, column) in self.null_counts.iter_mut().zip(batch.columns()) {
             *count += column.null_count() as i64;
         }
-        self.row_groups.write(&stored).map_err(unwritable)?;
+        self.row_groups(&stored)?.write(&stored).map_err(unwritable)?;
         self.rows += batch.num_rows() as u64;
         self.send().await
     }
 
     fn bytes(&self) -> u64 {
-        self.row_groups.bytes() as u64
+        self.row_groups.as_ref().map_or(0, RowGroups::bytes) as u64
     }
 
     fn rows(&self) -> u64 {
@@ -151,13 +187,14 @@ impl FileWriter for ParquetWriter {
     }
 
     fn memory(&self) -> u64 {
-        self.row_groups.memory() as u64 + self.output.memory()
+        self.row_groups.as_ref().map_or(0, RowGroups::memory) as u64 + self.output.memory()
     }
 
     async fn finish(mut self: Box<Self>) -> Result<WrittenFile> {
-        self.row_groups.flush().map_err(unwritable)?;
+        let empty = RecordBatch::new_empty(Arc::clone(&self.stored));
+        self.row_groups(&empty)?.flush().map_err(unwritable)?;
         self.send().await?;
-        let (metadata, end) = self.row_groups.finish().map_err(unwritable)?;
+        let (metadata, end) = self.row_groups(&empty)?.finish().map_err(unwritable)?;
         self.output.write(Bytes::from(end)).await?;
         let stats = self.fields.iter().enumerate().map(|(column, field)| ColumnStats {
             null_count: Some(self.null_counts[column]),
