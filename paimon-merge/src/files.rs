@@ -21,14 +21,17 @@ use crate::opening::Opening;
 pub(crate) struct FilesInOrder {
     files: BoxStream<'static, Result<Opening>>,
     ahead: Ahead,
-    opening: FuturesOrdered<BoxFuture<'static, Result<(u64, BatchStream)>>>,
+    opening: FuturesOrdered<BoxFuture<'static, Result<(u64, OpenFile)>>>,
     /// Bytes of the files that are being opened.
     bytes: u64,
     /// The next file, open.
-    next: Option<Result<BatchStream>>,
-    current: Option<BatchStream>,
+    next: Option<Result<OpenFile>>,
+    current: Option<OpenFile>,
     all_known: bool,
 }
+
+/// A file's rank, and its batches.
+type OpenFile = (usize, BatchStream);
 
 /// How many files may be opened before their turn, beside the next one.
 #[derive(Debug, Clone, Copy)]
@@ -61,9 +64,9 @@ impl FilesInOrder {
                 Poll::Pending => break,
                 Poll::Ready(None) => self.all_known = true,
                 Poll::Ready(Some(Ok(file))) => {
-                    let size = u64::try_from(file.file.file_size).unwrap_or(0);
+                    let size = u64::try_from(file.file.file.file_size).unwrap_or(0);
                     self.bytes = self.bytes.saturating_add(size);
-                    self.opening.push_back(async move { Ok((size, file.open().await?)) }.boxed());
+                    self.opening.push_back(async move { Ok((size, (file.file.rank, file.open().await?))) }.boxed());
                 }
                 Poll::Ready(Some(Err(error))) => {
                     self.all_known = true;
@@ -74,9 +77,9 @@ impl FilesInOrder {
         if self.next.is_none()
             && let Poll::Ready(Some(opened)) = self.opening.poll_next_unpin(context)
         {
-            self.next = Some(opened.map(|(size, batches)| {
+            self.next = Some(opened.map(|(size, file)| {
                 self.bytes = self.bytes.saturating_sub(size);
-                batches
+                file
             }));
         }
     }
@@ -88,17 +91,19 @@ impl FilesInOrder {
 }
 
 impl Stream for FilesInOrder {
-    type Item = Result<RecordBatch>;
+    /// A batch, with the rank of its file.
+    type Item = Result<(usize, RecordBatch)>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             self.advance(context);
-            if let Some(current) = &mut self.current {
+            if let Some((rank, current)) = &mut self.current {
+                let rank = *rank;
                 let Poll::Ready(batch) = current.as_mut().poll_next(context) else {
                     return Poll::Pending;
                 };
                 match batch {
-                    Some(Ok(batch)) => return Poll::Ready(Some(Ok(batch))),
+                    Some(Ok(batch)) => return Poll::Ready(Some(Ok((rank, batch)))),
                     Some(Err(error)) => {
                         self.end();
                         return Poll::Ready(Some(Err(error)));
@@ -107,7 +112,7 @@ impl Stream for FilesInOrder {
                 }
             }
             match self.next.take() {
-                Some(Ok(batches)) => self.current = Some(batches),
+                Some(Ok(file)) => self.current = Some(file),
                 Some(Err(error)) => {
                     self.end();
                     return Poll::Ready(Some(Err(error)));

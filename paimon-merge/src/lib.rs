@@ -22,6 +22,16 @@
 //! }
 //! ```
 //!
+//! Rows of a table with a primary key are merged: of the rows that share a key, the table's merge engine makes one
+//! (format facts §9). The same merge serves writers, with [`merge_buffer`] for rows in memory and [`merge_sorted`] for
+//! runs of them.
+//!
+//! ```text
+//! split -> sections -> one run:   read as it stands, under the whole predicate
+//!                      more runs: each decoded under what the key says of the predicate -> loser tree
+//!                                 -> chunks of whole keys -> merge function -> the predicate, exactly
+//! ```
+//!
 //! | module | holds |
 //! |---|---|
 //! | `plan` | what of a file is read, and how it becomes the rows asked for: pure |
@@ -29,21 +39,46 @@
 //! | `opening` | a file before it is read: its indexes are asked, then it is opened |
 //! | `files` | the next files opened while one is decoded: one on local disks, many small ones from afar |
 //! | `names` | when a file may be read by column names, without any of this |
+//! | `keyed` | splits whose files overlap: sections, what is read of each, memory |
+//! | `look_up` | one key: the newest run that has it decides |
+//! | `width` | how many rows fit a number of bytes |
+//! | `layout` | [`KeyedLayout`]: the columns of rows under a merge |
+//! | `order` | keys and sequence fields in forms that compare fast |
+//! | `loser_tree` | the least of several heads |
+//! | `chunk` | rows of whole keys, oldest first, on their way into a function |
+//! | `sorted`, `buffer` | [`merge_sorted`] and [`merge_buffer`] |
+//! | `function` | [`MergeFunction`] and the merge engines |
 //!
-//! Invariant: nothing here looks at the latest state of a table; a split and a schema decide the rows.
-//! Not here: which splits there are (`paimon-scan`), formats of files (`paimon-io`), merging of primary keys, which is
-//! not supported yet.
+//! Invariants: nothing here looks at the latest state of a table; a split and a schema decide the rows. No condition on a
+//! column outside the key is looked at before rows are merged. In memory of a merge are a few batches of each run, within
+//! [`ReadRequest::memory_bytes`].
+//! Not here: which splits there are (`paimon-scan`), formats of files (`paimon-io`), files of merged rows
+//! (`paimon-write`).
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod buffer;
+mod chunk;
 mod files;
+mod function;
+mod keyed;
+mod layout;
+mod look_up;
+mod loser_tree;
 mod names;
 mod opening;
+mod order;
 mod plan;
 mod read;
+mod sorted;
+mod width;
 
 pub use self::{
+    buffer::merge_buffer,
+    function::{KeyGroups, MergeFunction, merge_function},
+    layout::KeyedLayout,
     names::same_by_name,
     read::{ReadRequest, read},
+    sorted::merge_sorted,
 };
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A data file before it is read: its indexes are asked, then it is opened.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use paimon_io::{BatchStream, FileRead, TableStore};
@@ -8,26 +8,59 @@ use paimon_spec::{DataFileMeta, DeletionFile, IndexVerdict, Result, RowSet, Tabl
 
 use crate::plan::FilePlan;
 
+/// A file of a split, with what the split says of it.
+#[derive(Debug, Clone)]
+pub(crate) struct SplitFile {
+    pub(crate) file: DataFileMeta,
+    /// Its place among the files of the split; it comes with the file's batches.
+    pub(crate) rank: usize,
+    pub(crate) deletions: Option<DeletionFile>,
+    /// Positions of the rows to read; `None`: all.
+    pub(crate) rows: Option<Range<u64>>,
+    /// The schema that the file was written with.
+    pub(crate) written: Arc<TableSchema>,
+}
+
+impl AsRef<DataFileMeta> for SplitFile {
+    fn as_ref(&self) -> &DataFileMeta {
+        &self.file
+    }
+}
+
 /// A file that is not open yet.
 pub(crate) struct Opening {
     pub(crate) store: TableStore,
     pub(crate) bucket_path: String,
-    pub(crate) file: DataFileMeta,
-    pub(crate) deletions: Option<DeletionFile>,
-    /// Positions of the rows to read; `None`: all.
+    pub(crate) file: SplitFile,
+    /// Positions of the rows to read, as far as indexes have told; `None`: all.
     pub(crate) rows: Option<Arc<RowSet>>,
-    /// The schema that the file was written with.
-    pub(crate) written: Arc<TableSchema>,
     pub(crate) plan: FilePlan,
     pub(crate) limit: Option<usize>,
     pub(crate) batch_rows: usize,
+    /// As in [`FileRead`].
+    pub(crate) held_bytes: Option<u64>,
 }
 
 impl Opening {
+    /// # Errors
+    /// `InvalidInput` when the rows to read are no range.
+    pub(crate) fn new(
+        store: &TableStore,
+        bucket_path: &str,
+        file: SplitFile,
+        plan: FilePlan,
+        batch_rows: usize,
+    ) -> Result<Self> {
+        let rows = file.rows.clone().map(RowSet::from_range).transpose()?.map(Arc::new);
+        let (store, bucket_path) = (store.clone(), bucket_path.to_owned());
+        Ok(Self { store, bucket_path, file, rows, plan, batch_rows, limit: None, held_bytes: None })
+    }
+
     /// Asks the file's indexes which rows are worth reading; `None`: no row is.
     pub(crate) async fn screen(mut self) -> Result<Option<Self>> {
         let Some(predicate) = &self.plan.pushed else { return Ok(Some(self)) };
-        let verdict = self.store.file_index_verdict(&self.bucket_path, &self.file, predicate, &self.written).await?;
+        let SplitFile { file, written, .. } = &self.file;
+        let verdict = self.store.file_index_verdict(&self.bucket_path, file, predicate, written).await?;
         match verdict {
             IndexVerdict::Skip => return Ok(None),
             IndexVerdict::Keep => {}
@@ -44,7 +77,7 @@ impl Opening {
 
     /// Opens the file and waits for its first batch, so that both are there when their turn comes.
     pub(crate) async fn open(mut self) -> Result<BatchStream> {
-        let mut deletions = match &self.deletions {
+        let mut deletions = match &self.file.deletions {
             Some(deletions) => Some(self.store.deletion_vector(deletions).await?),
             None => None,
         };
@@ -62,8 +95,9 @@ impl Opening {
             rows: self.rows,
             limit: self.limit,
             batch_rows: self.batch_rows,
+            held_bytes: self.held_bytes,
         };
-        let batches = self.store.open_file(&self.bucket_path, &self.file, &request).await?;
+        let batches = self.store.open_file(&self.bucket_path, &self.file.file, &request).await?;
         let plan = self.plan;
         let mut rows = batches
             .map(move |batch| plan.finish(&batch?))

@@ -8,7 +8,12 @@ use arrow::{
     datatypes::SchemaRef,
 };
 use paimon_io::{arrow_schema, constant_array, evolve_array, filter_mask};
-use paimon_spec::{DataField, DataFileMeta, DataType, Datum, Error, FieldId, Predicate, Result, TableSchema};
+use paimon_spec::{
+    DataField, DataFileMeta, DataType, Datum, Error, FieldId, Predicate, Result, RowKind, TableSchema, Test,
+    VALUE_KIND_ID, sequence_number_field, value_kind_field,
+};
+
+use crate::KeyedLayout;
 
 /// What is asked of every file of a split.
 #[derive(Debug)]
@@ -20,6 +25,10 @@ pub(crate) struct Target {
     pub(crate) predicate: Predicate,
     /// Values of the partition columns.
     pub(crate) partition: Vec<(FieldId, Option<Datum>)>,
+    /// What files of the table have beside its columns.
+    system: Vec<DataField>,
+    /// Rows that take back are left out.
+    only_adds: bool,
 }
 
 impl Target {
@@ -45,7 +54,28 @@ impl Target {
         };
         let schema = arrow_schema(&output)?;
         let predicate = predicate.cloned().unwrap_or(Predicate::Constant(true));
-        Ok(Self { current, output, schema, predicate, partition })
+        for id in predicate.fields() {
+            if current.field_by_id(id).is_none() {
+                return Err(Error::invalid(format!("predicate on field id {id}, which the table does not have")));
+            }
+        }
+        let keyed = !current.primary_keys.is_empty();
+        let system = if keyed { vec![sequence_number_field(), value_kind_field()] } else { Vec::new() };
+        Ok(Self { current, output, schema, predicate, partition, system, only_adds: keyed })
+    }
+
+    /// The rows of files that are going to be merged: the columns of `layout`, rows that take back too, and of the
+    /// predicate what may be looked at before the merge.
+    pub(crate) fn before_merge(&self, layout: &KeyedLayout) -> Self {
+        Self {
+            current: Arc::clone(&self.current),
+            output: layout.fields().to_vec(),
+            schema: Arc::clone(layout.schema()),
+            predicate: self.predicate.below_merge(&self.current),
+            partition: self.partition.clone(),
+            system: self.system.clone(),
+            only_adds: false,
+        }
     }
 }
 
@@ -74,27 +104,53 @@ enum Origin {
 }
 
 impl FilePlan {
-    /// Plans the read of a file of schema `written`; `None` when none of its rows can be wanted.
+    /// Plans the read of a file of schema `written`; `None` when none of its rows can be wanted. `known` are values of
+    /// system columns that all rows of the file have.
     ///
     /// # Errors
-    /// `InvalidInput` when the predicate names a column that the table does not have.
-    pub(crate) fn new(target: &Arc<Target>, written: &TableSchema, file: &DataFileMeta) -> Result<Option<Self>> {
-        let current = &target.current;
+    /// `Unsupported` for columns that no file of ours can hold.
+    pub(crate) fn new<'a>(
+        target: &'a Arc<Target>,
+        written: &'a TableSchema,
+        file: &DataFileMeta,
+        known: &[(FieldId, Datum)],
+    ) -> Result<Option<Self>> {
         let in_file = |id: FieldId| {
             let field = written.field_by_id(id)?;
             // A file may hold fewer columns than its schema.
             let present = file.write_cols.as_ref().is_none_or(|columns| columns.contains(&field.name));
             present.then_some(field)
         };
+        // Without a count of the rows that take back, there may be some.
+        let adds = (target.only_adds && file.delete_row_count != Some(0)).then(only_adds);
+        Self::of(target, written, &in_file, known, adds)
+    }
+
+    /// Plans what becomes of merged rows, which have the columns that this asks for, as the table has them.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn after_merge(target: &Arc<Target>) -> Result<Option<Self>> {
+        let current = &target.current;
+        Self::of(target, current, &|id| current.field_by_id(id), &[], None)
+    }
+
+    fn of<'a>(
+        target: &'a Arc<Target>,
+        written: &TableSchema,
+        in_file: &dyn Fn(FieldId) -> Option<&'a DataField>,
+        known: &[(FieldId, Datum)],
+        adds: Option<Predicate>,
+    ) -> Result<Option<Self>> {
+        let current = &target.current;
+        let in_file = |id: FieldId| target.system.iter().find(|field| field.id == id).or_else(|| in_file(id));
         let constant = |id: FieldId| match target.partition.iter().find(|(partition, _)| *partition == id) {
             Some((_, value)) => Some(value.clone()),
-            None => in_file(id).is_none().then_some(None),
+            None => match known.iter().find(|(known, _)| *known == id) {
+                Some((_, value)) => Some(Some(value.clone())),
+                None => in_file(id).is_none().then_some(None),
+            },
         };
-        for id in target.predicate.fields() {
-            if current.field_by_id(id).is_none() {
-                return Err(Error::invalid(format!("predicate on field id {id}, which the table does not have")));
-            }
-        }
         let residual = target.predicate.substitute(&constant);
         if matches!(residual, Predicate::Constant(false) | Predicate::Unknown) {
             return Ok(None);
@@ -114,14 +170,16 @@ impl FilePlan {
             };
             plan.origins.push(origin);
         }
-        for id in residual.fields() {
-            if let Some(field) = current.field_by_id(id) {
-                plan.column(field, in_file(id))?;
-            }
-        }
         let pushed = residual.for_file(current, written).predicate;
         if pushed == Predicate::Constant(false) {
             return Ok(None);
+        }
+        // Not pushed: nearly all rows add, so that leaving others out while decoding costs more than it saves.
+        let residual = Predicate::and([residual].into_iter().chain(adds));
+        for id in residual.fields() {
+            if let Some(field) = current.field_by_id(id).or_else(|| in_file(id)) {
+                plan.column(field, in_file(id))?;
+            }
         }
         plan.pushed = (pushed != Predicate::Constant(true)).then_some(pushed);
         plan.residual = residual;
@@ -180,6 +238,12 @@ impl FilePlan {
     fn wanted_columns(&self) -> Vec<usize> {
         self.origins.iter().filter_map(|origin| if let Origin::Read(p) = origin { Some(*p) } else { None }).collect()
     }
+}
+
+/// The condition that a row does not take back.
+fn only_adds() -> Predicate {
+    let adds = RowKind::ALL.into_iter().filter(|kind| !kind.is_retract());
+    Predicate::leaf(VALUE_KIND_ID, Test::In(adds.map(|kind| Datum::TinyInt(kind.code())).collect()))
 }
 
 /// The schema of `fields` without NOT NULL, which is looked at when the output is put together.

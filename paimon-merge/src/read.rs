@@ -1,17 +1,16 @@
 //! The rows of a split, file by file.
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use paimon_io::{BatchStream, TableStore};
-use paimon_spec::{
-    DataFileMeta, DataSplit, DeletionFile, Error, FieldId, Predicate, Result, RowSet, TableSchema, TypeKind,
-};
+use paimon_spec::{DataSplit, Error, FieldId, Predicate, Result, TableSchema, TypeKind, check_merge_supported};
 
 use crate::{
     files::{Ahead, FilesInOrder},
-    opening::Opening,
+    keyed::read_keyed,
+    opening::{Opening, SplitFile},
     plan::{FilePlan, Target},
 };
 
@@ -35,10 +34,19 @@ pub struct ReadRequest {
     pub limit: Option<usize>,
     /// Rows of a batch, at most.
     pub batch_rows: Option<usize>,
+    /// Bytes that a merge may hold, about: batches of its runs, and what they are decoded from; `None`: 256 MiB.
+    pub memory_bytes: Option<u64>,
+}
+
+impl ReadRequest {
+    pub(crate) fn most_rows(&self) -> usize {
+        self.batch_rows.unwrap_or(BATCH_ROWS).max(1)
+    }
 }
 
 /// The rows of one split in the table's current schema (`store.schema()`): columns by field id, partition columns from
-/// metadata, without deleted rows, filtered exactly, in the order of the split's files and their rows.
+/// metadata, without deleted rows, filtered exactly, in the order of the split's files and their rows. Rows of a table
+/// with a primary key are merged, unless the split says that there is nothing to merge; they come in the order of keys.
 ///
 /// No batch is empty. With an empty projection the batches have rows and no columns.
 ///
@@ -69,37 +77,49 @@ pub async fn read(store: &TableStore, split: &DataSplit, request: &ReadRequest) 
     let target = Arc::new(target);
 
     let limit = request.limit.unwrap_or(usize::MAX);
+    if !current.primary_keys.is_empty() && !split.raw_convertible {
+        return Ok(limited(read_keyed(store, split, request, &target).await?, limit));
+    }
     let mut missing = limit as u64;
     let mut files = Vec::with_capacity(split.files.len());
-    for (position, file) in split.files.iter().enumerate() {
+    for position in 0..split.files.len() {
         if missing == 0 {
             break;
         }
-        let written =
-            if file.schema_id == current.id { Arc::clone(current) } else { store.schema_at(file.schema_id).await? };
-        let Some(plan) = FilePlan::new(&target, &written, file)? else { continue };
-        let deletions = split.deletions.get(position).cloned().flatten();
-        let rows = split.rows.get(position).cloned().flatten();
+        let Some(file) = split_file(store, split, position).await? else { break };
+        let Some(plan) = FilePlan::new(&target, &file.written, &file.file, &[])? else { continue };
         let limit = plan.keeps_all().then(|| usize::try_from(missing).unwrap_or(usize::MAX));
         if plan.keeps_all() {
-            missing = missing.saturating_sub(rows_at_least(file, deletions.as_ref(), rows.as_ref()));
+            missing = missing.saturating_sub(rows_at_least(&file));
         }
-        files.push(Opening {
-            store: store.clone(),
-            bucket_path: split.bucket_path.clone(),
-            file: file.clone(),
-            deletions,
-            rows: rows.map(RowSet::from_range).transpose()?.map(Arc::new),
-            written,
-            plan,
-            limit: limit.filter(|limit| *limit < usize::MAX),
-            batch_rows: request.batch_rows.unwrap_or(BATCH_ROWS).max(1),
-        });
+        let limit = limit.filter(|limit| *limit < usize::MAX);
+        let opening = Opening::new(store, &split.bucket_path, file, plan, request.most_rows())?;
+        files.push(Opening { limit, ..opening });
     }
+    Ok(limited(in_order(store, files, limit).map_ok(|(_, batch)| batch), limit))
+}
+
+/// A file of a split; `None` behind the last one.
+pub(crate) async fn split_file(store: &TableStore, split: &DataSplit, position: usize) -> Result<Option<SplitFile>> {
+    let Some(file) = split.files.get(position) else { return Ok(None) };
+    let current = store.schema();
+    let written =
+        if file.schema_id == current.id { Arc::clone(current) } else { store.schema_at(file.schema_id).await? };
+    Ok(Some(SplitFile {
+        file: file.clone(),
+        rank: position,
+        deletions: split.deletions.get(position).cloned().flatten(),
+        rows: split.rows.get(position).cloned().flatten(),
+        written,
+    }))
+}
+
+/// The rows of files one after the other, in their order.
+pub(crate) fn in_order(store: &TableStore, files: Vec<Opening>, limit: usize) -> FilesInOrder {
     let at_once = if store.storage().is_local() { INDEXES_AT_ONCE } else { REMOTE_INDEXES_AT_ONCE };
     let screened = stream::iter(files).map(Opening::screen).buffered(at_once);
     let files = screened.try_filter_map(|file| std::future::ready(Ok(file)));
-    Ok(limited(FilesInOrder::new(files.boxed(), Ahead::of(store, limit)), limit))
+    FilesInOrder::new(files.boxed(), Ahead::of(store, limit))
 }
 
 fn check_supported(store: &TableStore, schema: &TableSchema) -> Result<()> {
@@ -111,7 +131,7 @@ fn check_supported(store: &TableStore, schema: &TableSchema) -> Result<()> {
         )));
     }
     if !schema.primary_keys.is_empty() {
-        return Err(Error::unsupported("reading rows of a primary-key table is not supported yet"));
+        check_merge_supported(schema)?;
     }
     if options.data_evolution_enabled()? {
         return Err(Error::unsupported("reading rows of a data-evolution table is not supported yet"));
@@ -127,10 +147,10 @@ fn check_supported(store: &TableStore, schema: &TableSchema) -> Result<()> {
 }
 
 /// Rows that a file surely gives.
-fn rows_at_least(file: &DataFileMeta, deletions: Option<&DeletionFile>, rows: Option<&Range<u64>>) -> u64 {
-    let physical = u64::try_from(file.row_count).unwrap_or(0);
-    let read = rows.map_or(physical, |rows| rows.end.saturating_sub(rows.start));
-    let deleted = match deletions {
+fn rows_at_least(file: &SplitFile) -> u64 {
+    let physical = u64::try_from(file.file.row_count).unwrap_or(0);
+    let read = file.rows.as_ref().map_or(physical, |rows| rows.end.saturating_sub(rows.start));
+    let deleted = match &file.deletions {
         None => 0,
         Some(deletions) => deletions.cardinality.and_then(|deleted| u64::try_from(deleted).ok()).unwrap_or(u64::MAX),
     };

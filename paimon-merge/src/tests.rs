@@ -461,7 +461,7 @@ proptest! {
                 .map(|row| projection.iter().map(|id| row[*id as usize].clone()).collect())
                 .collect();
 
-            let request = ReadRequest { projection: Some(projection.clone()), predicate, limit, batch_rows: Some(batch_rows) };
+            let request = ReadRequest { projection: Some(projection.clone()), predicate, limit, batch_rows: Some(batch_rows), memory_bytes: None };
             let batches = table.batches(&request).await.unwrap();
             let types: Vec<DataType> = projection.iter().map(|id| table.store.schema().fields[*id as usize].data_type.clone()).collect();
             let found: Vec<Vec<Option<Datum>>> = batches.iter()
