@@ -10,11 +10,12 @@ use crate::ahead::Ahead;
 use crate::entries::{FileSet, by_deletions, manifests, read_chosen, read_deleting, read_entries, with_nothing_else};
 use crate::partitions::{Partition, Partitions};
 use crate::prune::Pruner;
-use crate::{DeletionIndex, ReadPoint, ScanRequest, check_readable, resolve};
+use crate::{DeletionIndex, ReadPoint, ScanRequest, check_readable, plan, resolve};
 
 /// Rows by metadata alone (row counts less deletions) under an exact partition condition.
 ///
-/// `None` when it cannot be told: the condition names other columns, or a deletion vector's cardinality is not stored.
+/// `None` when it cannot be told: the condition names other columns, a deletion vector's cardinality is not stored, or
+/// rows of a primary-key table are to be merged.
 ///
 /// # Errors
 /// As [`plan`](crate::plan).
@@ -29,9 +30,12 @@ pub async fn count_rows(
     if !names.iter().all(|id| partition_fields.iter().any(|field| field.id == *id)) {
         return Ok(None);
     }
-    let Some(snapshot) = resolve(store, at).await? else { return Ok(Some(0)) };
     let request = ScanRequest { partition_predicate: partition_predicate.cloned(), ..ScanRequest::default() };
-    let pruner = Pruner::new(store.schema(), &request)?;
+    if !store.schema().primary_keys.is_empty() {
+        return count_planned(store, ScanRequest { at: at.clone(), with_stats: false, ..request }).await;
+    }
+    let Some(snapshot) = resolve(store, at).await? else { return Ok(Some(0)) };
+    let pruner = Pruner::new(store.schema(), &request, None)?;
     let partitions = Partitions::new(store.schema(), pruner.on_partitions().clone());
     let (manifests, deletions) =
         futures::try_join!(manifests(store, &snapshot), DeletionIndex::load(store, &snapshot))?;
@@ -50,6 +54,13 @@ pub async fn count_rows(
         total = total.plus(count);
     }
     Ok(total.rows)
+}
+
+/// Rows of splits, where none is to be merged.
+async fn count_planned(store: &TableStore, request: ScanRequest) -> Result<Option<u64>> {
+    let plan = plan(store, &request).await?;
+    let mut rows = plan.splits.iter().map(|split| u64::try_from(split.merged_row_count()?).ok());
+    Ok(rows.try_fold(0, |total: u64, rows| Some(total.saturating_add(rows?))))
 }
 
 async fn count_manifest(

@@ -5,7 +5,7 @@
 //! - [`plan`] reads a snapshot's manifests, leaves out what certainly has no wanted row, and packs the rest into splits;
 //!   [`Slice`] shares these out among several readers.
 //! - [`count_rows`] counts rows by metadata alone.
-//! - [`live_entries`], [`delta_entries`] and [`generate_splits`] are the steps of a plan, for those who need only one.
+//! - [`live_entries`] and [`delta_entries`] give the files of a snapshot, and what it changed.
 //!
 //! A plan may keep too much: files whose statistics do not tell stay in, and whoever reads a split filters its rows.
 //! Only [`ScanRequest::partition_predicate`] is exact.
@@ -32,6 +32,7 @@ mod count;
 mod deletions;
 mod entries;
 mod increment;
+mod keyed;
 mod partitions;
 mod plan;
 mod prune;
@@ -55,4 +56,3 @@ pub use readable::check_readable;
 pub use report::{ScanReport, Stage};
 pub use request::ScanRequest;
 pub use slice::Slice;
-pub use splits::generate_splits;

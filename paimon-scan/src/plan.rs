@@ -9,18 +9,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::FutureExt;
 use paimon_io::TableStore;
 use paimon_spec::{
-    DataFileMeta, DataSplit, EntryHead, FileKind, IndexVerdict, ManifestEntry, ManifestFileMeta, Result, SimpleStats,
-    Snapshot, Verdict,
+    DataFileMeta, DataSplit, EntryHead, Error, FileKind, IndexVerdict, ManifestEntry, ManifestFileMeta, Result,
+    SimpleStats, Snapshot, Verdict,
 };
 
 use crate::ahead::Ahead;
 use crate::entries::{
     FileSet, Found, by_deletions, manifests, read_chosen, read_deleting, read_entries, with_nothing_else,
 };
+use crate::keyed::Keyed;
 use crate::partitions::{Partition, Partitions};
 use crate::prune::{Decision, Pruner};
 use crate::report::{ScanReport, Stage};
-use crate::{DeletionIndex, ScanRequest, check_readable, generate_splits, resolve};
+use crate::splits::{Planned, PlannedSplit, Sizes, generate_splits};
+use crate::{DeletionIndex, ScanRequest, Slice, check_readable, resolve};
 
 /// With a limit the first manifest is mostly enough, so few are read at first.
 const MANIFESTS_AT_ONCE_WITH_LIMIT: usize = 2;
@@ -45,6 +47,10 @@ pub struct Plan {
 /// - `CorruptData` when one of them cannot be decoded.
 pub async fn plan(store: &TableStore, request: &ScanRequest) -> Result<Plan> {
     check_readable(store.schema())?;
+    let keyed = Keyed::find(store.schema(), request)?;
+    if let (Some(Slice::Rows { .. }), Some(_)) = (request.slice, &keyed) {
+        return Err(Error::unsupported("Primary key tables do not support with_slice(); use with_shard instead"));
+    }
     let source = match &request.increment {
         None => state(store, request).await?,
         Some(increment) => increment.source(store).await?,
@@ -52,17 +58,40 @@ pub async fn plan(store: &TableStore, request: &ScanRequest) -> Result<Plan> {
     let Some(source) = source else {
         return Ok(Plan { snapshot: None, splits: Vec::new(), report: ScanReport::default() });
     };
-    let pruner = Pruner::new(store.schema(), request)?;
+    let pruner = Pruner::new(store.schema(), request, keyed.as_ref())?;
     let Source { snapshot, deletions, .. } = &source;
-    let (entries, report) = Planner { store, request, pruner: &pruner, deletions }.entries(&source).await?;
+    let planner = Planner { store, request, keyed: keyed.as_ref(), pruner: &pruner, deletions };
+    let (files, mut report) = planner.files(&source).await?;
     let options = store.options();
-    let target_bytes = request.split_target_bytes.map_or_else(|| options.split_target_bytes(), Ok)?;
-    let open_file_cost = options.split_open_file_cost_bytes()?;
-    let mut splits = generate_splits(store, snapshot.id, entries, deletions, target_bytes, open_file_cost)?;
+    let sizes = Sizes {
+        target_bytes: request.split_target_bytes.map_or_else(|| options.split_target_bytes(), Ok)?,
+        open_file_cost: options.split_open_file_cost_bytes()?,
+    };
+    report.sections.before = files.len() as u64;
+    let splits = generate_splits(store, keyed.as_ref(), snapshot.id, files, deletions, sizes)?;
+    report.sections.after = splits.iter().map(|planned| planned.split.files.len() as u64).sum();
+    let mut splits = match request.limit_of_certain_rows().filter(|_| keyed.is_some()) {
+        Some(limit) => covering(splits, limit, &mut report),
+        None => splits.into_iter().map(|planned| planned.split).collect(),
+    };
     if let Some(slice) = request.slice {
         splits = slice.cut(splits)?;
     }
     Ok(Plan { snapshot: Some(source.snapshot), splits, report })
+}
+
+/// Splits whose rows are enough, if there are such; else all.
+fn covering(splits: Vec<PlannedSplit>, limit: u64, report: &mut ScanReport) -> Vec<DataSplit> {
+    let certain_rows = splits.iter().map(|planned| planned.certain_rows).fold(0, u64::saturating_add);
+    let is_covered = certain_rows >= limit;
+    report.limit_stopped |= is_covered;
+    let mut missing = limit;
+    let mut is_needed = |planned: &PlannedSplit| {
+        let adds = missing > 0 && planned.certain_rows > 0;
+        missing = missing.saturating_sub(planned.certain_rows);
+        adds || !is_covered
+    };
+    splits.into_iter().filter(|planned| is_needed(planned)).map(|planned| planned.split).collect()
 }
 
 /// Where planned files come from.
@@ -90,16 +119,17 @@ async fn state(store: &TableStore, request: &ScanRequest) -> Result<Option<Sourc
 struct Planner<'a> {
     store: &'a TableStore,
     request: &'a ScanRequest,
+    keyed: Option<&'a Keyed>,
     pruner: &'a Pruner<'a>,
     deletions: &'a DeletionIndex,
 }
 
 impl Planner<'_> {
-    async fn entries(&self, source: &Source) -> Result<(Vec<ManifestEntry>, ScanReport)> {
+    async fn files(&self, source: &Source) -> Result<(Vec<Planned>, ScanReport)> {
         let mut report = ScanReport::default();
         let wanted = self.wanted(&source.adding, &mut report)?;
         let limit = self.limit();
-        if limit == Some(0) {
+        if self.request.limit_of_certain_rows() == Some(0) {
             report.limit_stopped = true;
             return Ok((Vec::new(), report));
         }
@@ -136,16 +166,16 @@ impl Planner<'_> {
             reads.push((place, read));
         }
         reads.sort_unstable_by_key(|(place, _)| *place);
-        let mut entries = Vec::new();
+        let mut files = Vec::new();
         for (_, read) in reads {
             report.partitions.after += read.report.partitions.after;
             report.buckets += read.report.buckets;
             report.files += Stage { after: read.file_index.before, ..read.report.files };
             report.file_index += read.file_index;
             report.entries_read += read.report.entries_read;
-            entries.extend(read.entries);
+            files.extend(read.files);
         }
-        Ok((entries, report))
+        Ok((files, report))
     }
 
     /// The manifests that may add wanted files, and those that may delete some.
@@ -189,10 +219,9 @@ impl Planner<'_> {
         Ok((deleted, known))
     }
 
-    /// The number of rows that ends planning. Only rows that nothing can take away count towards it.
+    /// The number of rows that ends planning: those of any files, which those of other files cannot take away.
     fn limit(&self) -> Option<u64> {
-        let ends_planning = self.request.filter_is_exact && self.request.slice.is_none();
-        self.request.limit.filter(|_| ends_planning).and_then(|limit| u64::try_from(limit).ok())
+        self.request.limit_of_certain_rows().filter(|_| self.keyed.is_none())
     }
 
     /// What a manifest that also deletes files has: whether those that it adds are live is not known yet.
@@ -254,23 +283,22 @@ impl Planner<'_> {
         if !read.file_index.count(verdict != IndexVerdict::Skip) {
             return Ok(());
         }
-        if self.limit().is_some() {
-            read.certain_rows = read.certain_rows.saturating_add(self.certain_rows(partition, &entry));
+        let may_match = self.pruner.may_match(&entry)?;
+        let is_certain = self.request.limit.is_some() && self.pruner.verdict(&entry) == Verdict::All;
+        if is_certain {
+            read.certain_rows = read.certain_rows.saturating_add(self.rows(partition, &entry));
         }
         // What was decoded shares the memory of its block, which one file in a thousand must not keep.
         entry.partition = partition.row.clone();
         if !self.request.with_stats {
             drop_stats(&mut entry.file, &verdict);
         }
-        read.entries.push(entry);
+        read.files.push(Planned { entry, may_match, is_certain });
         Ok(())
     }
 
-    /// Rows of a file that are certainly wanted.
-    fn certain_rows(&self, partition: &Partition, entry: &ManifestEntry) -> u64 {
-        if self.pruner.verdict(entry) != Verdict::All {
-            return 0;
-        }
+    /// Rows of a file, if its deletions are counted.
+    fn rows(&self, partition: &Partition, entry: &ManifestEntry) -> u64 {
         let rows = match self.deletions.get(&partition.row, entry.bucket, &entry.file.file_name) {
             None => Some(entry.file.row_count),
             Some(deletion) => deletion.cardinality.map(|deleted| entry.file.row_count.saturating_sub(deleted)),
@@ -317,7 +345,7 @@ impl<'a> Choice<'a> {
 /// What one manifest gave.
 #[derive(Default)]
 struct Read {
-    entries: Vec<ManifestEntry>,
+    files: Vec<Planned>,
     certain_rows: u64,
     report: ScanReport,
     file_index: Stage,

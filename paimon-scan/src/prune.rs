@@ -6,16 +6,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use paimon_io::TableStore;
 use paimon_spec::predicate::FilePredicate;
 use paimon_spec::{
-    ColumnStats, DataField, EntryHead, FieldId, FileIndexOptions, IndexVerdict, ManifestEntry, ManifestFileMeta,
-    Predicate, Result, SimpleStats, TableSchema, TypeKind, Verdict,
+    ColumnStats, DataField, EntryHead, FieldId, FileIndexOptions, IndexVerdict, KeyComparator, ManifestEntry,
+    ManifestFileMeta, Predicate, Result, SimpleStats, TableSchema, TypeKind, Verdict,
 };
 
 use crate::ScanRequest;
 use crate::buckets::WantedKeys;
+use crate::keyed::{Keyed, Levels};
 use crate::partitions::Partition;
 use crate::report::ScanReport;
 
-/// What a request leaves out, stage by stage: partitions, buckets, files by their statistics.
+/// What a request leaves out, stage by stage: partitions, buckets, files by their statistics. Whether a file that is left
+/// may have wanted rows is another question where files are merged: see [`Keyed`].
 #[derive(Debug)]
 pub(crate) struct Pruner<'a> {
     schema: &'a Arc<TableSchema>,
@@ -24,6 +26,11 @@ pub(crate) struct Pruner<'a> {
     on_partitions: Predicate,
     /// What is left of the request's predicate in wanted partitions.
     on_rows: Option<Predicate>,
+    /// What of it may leave out one file alone.
+    on_files: Option<Predicate>,
+    levels: Levels,
+    /// Rows of buckets that have no number yet are not there.
+    numbered_buckets: bool,
     wanted_buckets: Option<&'a [i32]>,
     wanted_keys: Option<WantedKeys>,
     rules: RwLock<HashMap<i64, Arc<FileRule>>>,
@@ -34,7 +41,10 @@ pub(crate) struct Pruner<'a> {
 #[derive(Debug)]
 struct FileRule {
     schema: Arc<TableSchema>,
+    keys: KeyComparator,
+    key_fields: Vec<FieldId>,
     on_rows: Option<FilePredicate>,
+    on_files: Option<FilePredicate>,
     /// Rows were put into buckets by the keys that are looked for.
     same_bucket_keys: bool,
 }
@@ -49,16 +59,26 @@ pub(crate) enum Decision {
 }
 
 impl<'a> Pruner<'a> {
-    pub(crate) fn new(schema: &'a Arc<TableSchema>, request: &'a ScanRequest) -> Result<Self> {
+    pub(crate) fn new(schema: &'a Arc<TableSchema>, request: &'a ScanRequest, keyed: Option<&Keyed>) -> Result<Self> {
         let partition_fields = schema.partition_fields();
         let partition_ids: Vec<FieldId> = partition_fields.iter().map(|field| field.id).collect();
         let predicate = request.predicate.clone().unwrap_or(Predicate::Constant(true));
         let on_partitions =
             Predicate::and(request.partition_predicate.clone().into_iter().chain(predicate.only_on(&partition_ids)));
         let wanted_keys = WantedKeys::find(schema, &predicate)?;
+        let on_rows = rows_part(predicate, &partition_ids);
+        let on_files = match (&on_rows, keyed) {
+            (Some(on_rows), Some(keyed)) => {
+                Some(keyed.on_files(schema, on_rows)).filter(|on_files| *on_files != Predicate::Constant(true))
+            }
+            _ => on_rows.clone(),
+        };
         let pruner = Self {
             schema,
-            on_rows: rows_part(predicate, &partition_ids),
+            on_rows,
+            on_files,
+            levels: keyed.map_or(Levels::All, |keyed| keyed.levels),
+            numbered_buckets: keyed.is_some(),
             partition_fields,
             on_partitions,
             wanted_buckets: request.buckets.as_deref(),
@@ -77,7 +97,9 @@ impl<'a> Pruner<'a> {
 
     /// Whether a manifest may have entries of wanted partitions and buckets.
     pub(crate) fn keeps_manifest(&self, manifest: &ManifestFileMeta) -> Result<bool> {
-        Ok(self.has_wanted_partitions(manifest) && self.has_wanted_buckets(manifest)?)
+        Ok(self.has_wanted_partitions(manifest)
+            && self.has_wanted_levels(manifest)
+            && self.has_wanted_buckets(manifest)?)
     }
 
     /// Whether a manifest may have entries of wanted partitions.
@@ -105,31 +127,54 @@ impl<'a> Pruner<'a> {
         if !report.buckets.count(in_bucket) {
             return Ok(Decision::Drop);
         }
-        let may_match = rule.is_none_or(|rule| {
-            let stats = |id| column_stats(&rule.schema, id, &|| head.column_stats(&rule.schema, id));
-            rule.verdict(head.row_count, &stats) != Verdict::None
-        });
+        let may_match = self.levels.has(head.level)
+            && rule.is_none_or(|rule| {
+                let of_key = |pos| head.key_column_stats(&rule.keys, pos);
+                let of_column = |id| head.column_stats(&rule.schema, id);
+                let stats = |id| rule.column_stats(id, &of_key, &of_column);
+                verdict(rule.on_files.as_ref(), head.row_count, &stats) != Verdict::None
+            });
         Ok(if report.files.count(may_match) { Decision::Keep } else { Decision::Drop })
     }
 
-    /// What a built entry's statistics say, once its schema was loaded.
+    /// What a built entry's statistics say of its rows, once its schema was loaded.
     pub(crate) fn verdict(&self, entry: &ManifestEntry) -> Verdict {
         if self.on_rows.is_none() {
             return Verdict::All;
         }
         let Some(rule) = self.rule(entry.file.schema_id) else { return Verdict::Maybe };
-        let stats = |id| column_stats(&rule.schema, id, &|| entry.file.column_stats(&rule.schema, id));
-        rule.verdict(entry.file.row_count, &stats)
+        let of_key = |pos| entry.file.key_column_stats(&rule.keys, pos);
+        let of_column = |id| entry.file.column_stats(&rule.schema, id);
+        let stats = |id| rule.column_stats(id, &of_key, &of_column);
+        verdict(rule.on_rows.as_ref(), entry.file.row_count, &stats)
     }
 
-    /// What a built entry's file index says, once its schema was loaded.
+    /// What a built entry's file index says of the file alone, once its schema was loaded.
     pub(crate) fn index_verdict(&self, entry: &ManifestEntry) -> Result<IndexVerdict> {
+        self.ask_index(entry, |rule| rule.on_files.as_ref())
+    }
+
+    /// Whether a built entry's file, which was not left out, may have wanted rows, as far as statistics and its file
+    /// index tell. Only where files are merged is that another question than whether it must be read.
+    pub(crate) fn may_match(&self, entry: &ManifestEntry) -> Result<bool> {
+        if self.on_rows == self.on_files {
+            return Ok(true);
+        }
+        Ok(self.verdict(entry) != Verdict::None
+            && self.ask_index(entry, |rule| rule.on_rows.as_ref())? != IndexVerdict::Skip)
+    }
+
+    fn ask_index(
+        &self,
+        entry: &ManifestEntry,
+        condition: impl Fn(&FileRule) -> Option<&FilePredicate>,
+    ) -> Result<IndexVerdict> {
         if !self.reads_indexes || entry.file.embedded_index.is_none() {
             return Ok(IndexVerdict::Keep);
         }
         let rule = self.rule(entry.file.schema_id);
-        match rule.as_deref().and_then(|rule| Some((rule.on_rows.as_ref()?, &rule.schema))) {
-            Some((on_rows, schema)) => entry.file.embedded_index_verdict(&on_rows.predicate, schema),
+        match rule.as_deref().and_then(|rule| Some((condition(rule)?, &rule.schema))) {
+            Some((condition, schema)) => entry.file.embedded_index_verdict(&condition.predicate, schema),
             None => Ok(IndexVerdict::Keep),
         }
     }
@@ -142,8 +187,15 @@ impl<'a> Pruner<'a> {
         Ok(())
     }
 
+    fn has_wanted_levels(&self, manifest: &ManifestFileMeta) -> bool {
+        manifest.min_level.zip(manifest.max_level).is_none_or(|(min, max)| self.levels.may_be_between(min, max))
+    }
+
     fn has_wanted_buckets(&self, manifest: &ManifestFileMeta) -> Result<bool> {
         let (Some(min), Some(max)) = (manifest.min_bucket, manifest.max_bucket) else { return Ok(true) };
+        if self.numbered_buckets && max < 0 {
+            return Ok(false);
+        }
         if self.wanted_buckets.is_some_and(|wanted| !wanted.iter().any(|bucket| (min..=max).contains(bucket))) {
             return Ok(false);
         }
@@ -157,6 +209,9 @@ impl<'a> Pruner<'a> {
     }
 
     fn keeps_bucket(&self, bucket: i32, total: i32, rule: Option<&FileRule>) -> Result<bool> {
+        if self.numbered_buckets && bucket < 0 {
+            return Ok(false);
+        }
         if self.wanted_buckets.is_some_and(|wanted| !wanted.contains(&bucket)) {
             return Ok(false);
         }
@@ -171,9 +226,13 @@ impl<'a> Pruner<'a> {
     }
 
     fn add_rule(&self, schema: Arc<TableSchema>) {
+        let for_file = |predicate: &Option<Predicate>| predicate.as_ref().map(|it| it.for_file(self.schema, &schema));
         let rule = FileRule {
-            on_rows: self.on_rows.as_ref().map(|predicate| predicate.for_file(self.schema, &schema)),
+            on_rows: for_file(&self.on_rows),
+            on_files: for_file(&self.on_files),
             same_bucket_keys: self.wanted_keys.as_ref().is_some_and(|keys| keys.hold_for(&schema)),
+            keys: KeyComparator::of(&schema),
+            key_fields: schema.key_fields().into_iter().map(|field| field.id).collect(),
             schema,
         };
         self.rules.write().unwrap_or_else(PoisonError::into_inner).insert(rule.schema.id, Arc::new(rule));
@@ -181,14 +240,30 @@ impl<'a> Pruner<'a> {
 }
 
 impl FileRule {
-    fn verdict(&self, row_count: i64, stats: &dyn Fn(FieldId) -> ColumnStats) -> Verdict {
-        match &self.on_rows {
-            None => Verdict::All,
-            Some(rule) => match rule.predicate.verdict(row_count, stats) {
-                Verdict::All if !rule.exact => Verdict::Maybe,
-                verdict => verdict,
-            },
+    /// Statistics of a column of a file, where writers can be believed: null counts of BLOB columns are wrong in the
+    /// wild. Those of a key are there whatever the table's options say of statistics.
+    fn column_stats(
+        &self,
+        id: FieldId,
+        of_key: &dyn Fn(usize) -> ColumnStats,
+        of_column: &dyn Fn(FieldId) -> ColumnStats,
+    ) -> ColumnStats {
+        let of_key = self.key_fields.iter().position(|field| *field == id).map(of_key);
+        match (of_key, self.schema.field_by_id(id).map(|field| &field.data_type.kind)) {
+            (Some(stats), _) if stats.min.is_some() => stats,
+            (_, Some(TypeKind::Blob)) => ColumnStats::default(),
+            _ => of_column(id),
         }
+    }
+}
+
+fn verdict(condition: Option<&FilePredicate>, row_count: i64, stats: &dyn Fn(FieldId) -> ColumnStats) -> Verdict {
+    match condition {
+        None => Verdict::All,
+        Some(condition) => match condition.predicate.verdict(row_count, stats) {
+            Verdict::All if !condition.exact => Verdict::Maybe,
+            verdict => verdict,
+        },
     }
 }
 
@@ -201,14 +276,6 @@ fn rows_part(predicate: Predicate, partition_ids: &[FieldId]) -> Option<Predicat
     let on_partition = |part: &Predicate| part.fields().iter().all(|id| partition_ids.contains(id));
     let rest = Predicate::and(parts.into_iter().filter(|part| !on_partition(part)));
     (rest != Predicate::Constant(true)).then_some(rest)
-}
-
-/// Statistics of a column of a file, where writers can be believed: null counts of BLOB columns are wrong in the wild.
-fn column_stats(file_schema: &TableSchema, id: FieldId, stats: &dyn Fn() -> ColumnStats) -> ColumnStats {
-    match file_schema.field_by_id(id).map(|field| &field.data_type.kind) {
-        Some(TypeKind::Blob) => ColumnStats::default(),
-        _ => stats(),
-    }
 }
 
 fn partition_stats(fields: &[DataField], stats: &SimpleStats, id: FieldId) -> ColumnStats {

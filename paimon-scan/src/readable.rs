@@ -1,12 +1,13 @@
 //! Which tables can be read.
 
-use paimon_spec::{DataType, Error, Result, TableSchema, TypeKind};
+use paimon_spec::{DataType, Error, MergeOptions, Result, TableSchema, TypeKind, check_merge_supported};
 
 /// Refuses tables whose rows this build cannot give completely and correctly.
 ///
 /// # Errors
-/// `Unsupported`, naming the kind of table: primary-key tables, tables with row tracking or data evolution, tables with
-/// BLOB columns, tables whose option `type` is not `table`, and tables that fall back to another branch.
+/// `Unsupported`, naming the kind of table: tables with row tracking or data evolution, tables with BLOB columns, tables
+/// whose option `type` is not `table`, chain tables, tables that fall back to another branch, tables that merge what is
+/// not in a bucket yet, and what [`MergeOptions::of`] and [`check_merge_supported`] refuse.
 /// `CorruptData` or `InvalidInput` when an option cannot be parsed.
 pub fn check_readable(schema: &TableSchema) -> Result<()> {
     let options = schema.table_options();
@@ -14,10 +15,14 @@ pub fn check_readable(schema: &TableSchema) -> Result<()> {
         return Err(unsupported(format!("tables of type '{}'", options.table_type())));
     }
     if !schema.primary_keys.is_empty() {
-        let engine = options.get("merge-engine").unwrap_or("deduplicate");
-        return Err(unsupported("primary-key tables".to_owned())
-            .with_context("primary key", schema.primary_keys.join(", "))
-            .with_context("merge engine", engine));
+        MergeOptions::of(schema)?;
+        check_merge_supported(schema)?;
+    }
+    if let Some(option) = ["chain-table.enabled", "postpone.merge-on-read"]
+        .into_iter()
+        .find(|option| options.get(option).is_some_and(|value| value.eq_ignore_ascii_case("true")))
+    {
+        return Err(unsupported(format!("tables with option '{option}' = 'true'")));
     }
     if options.data_evolution_enabled()? {
         return Err(unsupported("data evolution tables (option 'data-evolution.enabled')".to_owned()));
@@ -54,7 +59,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::testkit::append_schema;
+    use crate::testkit::{append_schema, keyed_schema};
 
     #[rstest]
     #[case::object_table(&[("type", "object-table")], "reading tables of type 'object-table' is not supported yet")]
@@ -66,6 +71,14 @@ mod tests {
         &[("row-tracking.enabled", "true")],
         "reading tables with row tracking (option 'row-tracking.enabled') is not supported yet"
     )]
+    #[case::chain(
+        &[("chain-table.enabled", "true")],
+        "reading tables with option 'chain-table.enabled' = 'true' is not supported yet"
+    )]
+    #[case::postponed_rows(
+        &[("postpone.merge-on-read", "TRUE")],
+        "reading tables with option 'postpone.merge-on-read' = 'true' is not supported yet"
+    )]
     #[case::fallback(
         &[("scan.fallback-branch", "b")],
         "reading tables that fall back to branch 'b' (option 'scan.fallback-branch') is not supported yet"
@@ -75,15 +88,6 @@ mod tests {
         schema.options.extend(options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let error = check_readable(&schema).unwrap_err();
         assert_eq!((error.kind(), error.message()), (ErrorKind::Unsupported, expected));
-    }
-
-    #[test]
-    fn primary_key_tables_are_refused_by_name() {
-        let mut schema = append_schema(&[]);
-        schema.primary_keys = vec!["id".into()];
-        let error = check_readable(&schema).unwrap_err();
-        assert_eq!(error.message(), "reading primary-key tables is not supported yet");
-        assert_eq!(error.context("primary key"), Some("id"));
     }
 
     #[test]
@@ -98,5 +102,19 @@ mod tests {
     #[test]
     fn append_tables_are_readable() {
         check_readable(&append_schema(&["p"])).unwrap();
+    }
+
+    #[rstest]
+    #[case::dynamic_buckets("-1")]
+    #[case::postponed_buckets("-2")]
+    #[case::fixed_buckets("2")]
+    fn primary_key_tables_are_readable_however_rows_find_their_bucket(#[case] bucket: &str) {
+        check_readable(&keyed_schema(&[("bucket", bucket)])).unwrap();
+    }
+
+    #[test]
+    fn a_primary_key_table_whose_rows_are_not_merged_by_key_alone_is_refused() {
+        let error = check_readable(&keyed_schema(&[("pk-clustering-override", "true")])).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
 }

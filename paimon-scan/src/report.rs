@@ -16,6 +16,8 @@ pub struct ScanReport {
     pub files: Stage,
     /// Files that may have wanted rows by their statistics, and those left by the file indexes in their entries.
     pub file_index: Stage,
+    /// Files left by their indexes, and those left when files whose rows are merged are looked at together.
+    pub sections: Stage,
     /// Manifest entries that were decoded.
     pub entries_read: u64,
     /// Planning ended early because the limit was covered.

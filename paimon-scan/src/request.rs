@@ -22,6 +22,10 @@ pub struct ScanRequest {
     pub limit: Option<usize>,
     /// Only this part of what would be planned without. A limit then does not end the planning.
     pub slice: Option<Slice>,
+    /// Of primary-key tables, only what was compacted as far as can be: the files of the greatest level, where nothing is
+    /// to be merged (Java `ReadOptimizedTable`). Rows that came later, and deletions, are not seen. Increments and tables
+    /// without a primary key are read as without.
+    pub read_optimized: bool,
     /// Only these buckets.
     pub buckets: Option<Vec<i32>>,
     /// Pack files into splits of about this size; `None`: the table's option `source.split.target-size`.
@@ -41,9 +45,17 @@ impl Default for ScanRequest {
             partition_predicate: None,
             limit: None,
             slice: None,
+            read_optimized: false,
             buckets: None,
             split_target_bytes: None,
             with_stats: true,
         }
+    }
+}
+
+impl ScanRequest {
+    /// How many rows are enough, if no more is to be planned than that.
+    pub(crate) fn limit_of_certain_rows(&self) -> Option<u64> {
+        self.limit.filter(|_| self.filter_is_exact && self.slice.is_none()).and_then(|limit| u64::try_from(limit).ok())
     }
 }

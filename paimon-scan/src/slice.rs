@@ -8,7 +8,8 @@ use std::ops::Range;
 use paimon_spec::{DataSplit, Error, Result};
 
 /// A part of the rows that a request may want, by their places in the planned files: one file after the other, deleted
-/// rows counted too, files that were left out not counted (pypaimon `with_shard`, `with_slice`).
+/// rows counted too, files that were left out not counted (pypaimon `with_shard`, `with_slice`). Splits whose rows are
+/// to be merged are not cut: they are where their first row is.
 ///
 /// Of requests that are equal but for the slice, on one state of the table, the shards from 0 to `total` are disjoint and
 /// complete, and so are slices that meet. A request for the latest state may see another one each time: name the snapshot.
@@ -51,9 +52,15 @@ impl Slice {
         let mut first = 0_u64;
         let mut cut = Vec::new();
         for mut split in splits {
+            let counts = counts.by_ref().take(split.files.len());
+            if !split.raw_convertible {
+                if wanted.contains(&first) {
+                    cut.push(split);
+                }
+                first = counts.fold(first, u64::saturating_add);
+                continue;
+            }
             let rows: Vec<Range<u64>> = counts
-                .by_ref()
-                .take(split.files.len())
                 .map(|rows| {
                     let within = |position: u64| position.saturating_sub(first).min(rows);
                     let part = within(wanted.start)..within(wanted.end);

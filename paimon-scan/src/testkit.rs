@@ -44,6 +44,35 @@ pub(crate) fn append_schema(partition_keys: &[&str]) -> TableSchema {
     }
 }
 
+/// With the primary key `id`, and these options.
+pub(crate) fn keyed_schema(options: &[(&str, &str)]) -> TableSchema {
+    let mut schema = append_schema(&[]);
+    schema.primary_keys = names(&["id"]);
+    schema.options = owned(options);
+    schema
+}
+
+fn owned(options: &[(&str, &str)]) -> BTreeMap<String, String> {
+    options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// The key `id`, as in the bounds of a file.
+pub(crate) fn key(id: i32) -> BinaryRow {
+    BinaryRow::from_values(&[Some(Datum::Int(id))], &[DataType::not_null(TypeKind::Int)]).unwrap()
+}
+
+/// A file of keys from `min` to `max` on a level, without statistics of values.
+pub(crate) fn keyed_file(file_name: &str, level: i32, (min, max): (i32, i32)) -> DataFileMeta {
+    let stats = ColumnStats { min: Some(Datum::Int(min)), max: Some(Datum::Int(max)), null_count: Some(0) };
+    DataFileMeta {
+        level,
+        min_key: key(min),
+        max_key: key(max),
+        key_stats: SimpleStats::from_columns(&[stats], &[DataType::not_null(TypeKind::Int)]).unwrap(),
+        ..data_file(file_name, i64::from(max - min) + 1)
+    }
+}
+
 /// A file of `row_count` rows without statistics.
 pub(crate) fn data_file(file_name: &str, row_count: i64) -> DataFileMeta {
     DataFileMeta {
@@ -77,12 +106,7 @@ pub(crate) fn stats_of(values: &[Option<Datum>]) -> ColumnStats {
 }
 
 fn schema(partition_keys: &[&str], options: &[(&str, &str)]) -> Schema {
-    Schema {
-        fields: fields(),
-        partition_keys: names(partition_keys),
-        options: options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-        ..Schema::default()
-    }
+    Schema { fields: fields(), partition_keys: names(partition_keys), options: owned(options), ..Schema::default() }
 }
 
 pub(crate) struct TestTable {
@@ -95,16 +119,34 @@ pub(crate) struct TestTable {
 impl TestTable {
     /// Of the columns of [`append_schema`], in memory.
     pub(crate) async fn create(partition_keys: &[&str], options: &[(&str, &str)]) -> Self {
-        let store = testkit::create_table(schema(partition_keys, options)).await;
+        Self::of(testkit::create_table(schema(partition_keys, options)).await)
+    }
+
+    fn of(store: TableStore) -> Self {
         Self { store, base: Vec::new(), last_snapshot: 0, last_file: 0 }
+    }
+
+    /// Of the same columns, with the primary key `id` and so many buckets.
+    pub(crate) async fn create_keyed(buckets: &str, options: &[(&str, &str)]) -> Self {
+        let options = [&[("bucket", buckets)], options].concat();
+        let schema = Schema { primary_keys: names(&["id"]), ..schema(&[], &options) };
+        Self::of(testkit::create_table(schema).await)
     }
 
     /// Of the same columns, on a store whose requests are counted, in a context without a cache.
     pub(crate) async fn create_distant(partition_keys: &[&str]) -> (Self, Arc<DistantStore>) {
+        Self::of_distant(schema(partition_keys, &[])).await
+    }
+
+    /// As [`Self::create_keyed`] and [`Self::create_distant`].
+    pub(crate) async fn create_distant_keyed(buckets: &str) -> (Self, Arc<DistantStore>) {
+        Self::of_distant(Schema { primary_keys: names(&["id"]), ..schema(&[], &[("bucket", buckets)]) }).await
+    }
+
+    async fn of_distant(schema: Schema) -> (Self, Arc<DistantStore>) {
         let context = IoContext::new(testkit::context().clock, MetadataCache::new(0));
         let (storage, requests) = testkit::distant_folder(&context);
-        let store = testkit::create_table_at(storage, schema(partition_keys, &[]), context).await;
-        (Self { store, base: Vec::new(), last_snapshot: 0, last_file: 0 }, requests)
+        (Self::of(testkit::create_table_at(storage, schema, context).await), requests)
     }
 
     pub(crate) fn partition(&self, values: &[Option<Datum>]) -> BinaryRow {
@@ -231,8 +273,8 @@ impl TestTable {
             schema_id: entries.iter().map(|entry| entry.file.schema_id).max().unwrap_or(0),
             min_bucket: entries.iter().map(|entry| entry.bucket).min(),
             max_bucket: entries.iter().map(|entry| entry.bucket).max(),
-            min_level: None,
-            max_level: None,
+            min_level: entries.iter().map(|entry| entry.file.level).min(),
+            max_level: entries.iter().map(|entry| entry.file.level).max(),
             min_row_id: None,
             max_row_id: None,
             total_buckets: totals.clone().min().filter(|min| totals.max() == Some(*min)),

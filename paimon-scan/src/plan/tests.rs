@@ -1,3 +1,4 @@
+mod keyed;
 mod requests;
 
 use std::collections::BTreeSet;
@@ -142,6 +143,7 @@ async fn each_stage_is_reported() {
         buckets: Stage { before: 2, after: 2 },
         files: Stage { before: 2, after: 1 },
         file_index: Stage { before: 1, after: 1 },
+        sections: Stage { before: 1, after: 1 },
         entries_read: 3,
         limit_stopped: false,
     };

@@ -76,6 +76,19 @@ fn files_are_cut_where_a_slice_starts_and_ends() {
     assert_eq!((cut[0].row_count(), cut[0].merged_row_count()), (1, None));
 }
 
+#[rstest]
+#[case::before_it(0..2, &["0-0"])]
+#[case::with_its_first_row(1..3, &["0-0", "1-0", "1-1"])]
+#[case::with_its_last_row(6..8, &["2-0"])]
+fn splits_that_are_merged_are_where_their_first_row_is(#[case] rows: Range<u64>, #[case] expected: &[&str]) {
+    let mut splits = splits(&[vec![2], vec![1, 4], vec![1]]);
+    splits[1].raw_convertible = false;
+    let cut = Slice::Rows { start: rows.start, end: rows.end }.cut(splits).unwrap();
+    let names: Vec<_> = cut.iter().flat_map(|split| &split.files).map(|file| file.file_name.as_str()).collect();
+    assert_eq!(names, expected);
+    assert!(cut.iter().all(|split| split.raw_convertible || split.rows.is_empty()));
+}
+
 #[test]
 fn whole_files_are_not_marked() {
     let cut = Slice::Rows { start: 2, end: 99 }.cut(splits(&[vec![2], vec![4]])).unwrap();

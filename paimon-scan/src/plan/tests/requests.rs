@@ -4,7 +4,7 @@ use paimon_spec::{CompareOp, Datum, FileKind, Predicate};
 use rstest::rstest;
 
 use super::*;
-use crate::testkit::{P, TestTable, data_file};
+use crate::testkit::{P, TestTable, data_file, keyed_file};
 
 /// Commits of one file each, as writers leave them that never merge manifests.
 async fn of_commits(commits: i32) -> (TestTable, Arc<paimon_io::testkit::DistantStore>) {
@@ -93,4 +93,28 @@ async fn a_sidecar_of_a_manifest_is_not_asked_for() {
     let (planned, requests) = store.requests_of(plan(&table.store, &ScanRequest::default())).await;
     assert_eq!(planned.unwrap().report.files.after, 2);
     assert_eq!(requests.count(), 5 + 2, "{:?}", requests.calls);
+}
+
+/// Files of a primary-key table by the number of their commit: keys from 10 times that, one bucket.
+async fn of_keyed_commits(commits: i32) -> (TestTable, Arc<paimon_io::testkit::DistantStore>) {
+    let (mut table, requests) = TestTable::create_distant_keyed("1").await;
+    for commit in 0..commits {
+        let file = keyed_file(&format!("f{commit}"), 0, (commit * 10, commit * 10 + 9));
+        let entry = ManifestEntry { total_buckets: 1, ..table.add(&[], file) };
+        let snapshot = table.commit(&[vec![entry]]).await;
+        table.store.storage().put("snapshot/LATEST", snapshot.id.to_string().into()).await.unwrap();
+    }
+    (table, requests)
+}
+
+#[rstest]
+#[case::all(ScanRequest::default(), 100)]
+#[case::one_key(ScanRequest { predicate: Some(id(CompareOp::Eq, 425)), ..ScanRequest::default() }, 1)]
+#[case::a_limit(with_limit(10), 100)]
+#[tokio::test]
+async fn a_plan_of_a_primary_key_table_asks_for_no_more(#[case] request: ScanRequest, #[case] files: u64) {
+    let (table, store) = of_keyed_commits(100).await;
+    let (planned, requests) = store.requests_of(plan(&table.store, &request)).await;
+    assert_eq!(planned.unwrap().report.files.after, files);
+    assert!(requests.count() <= 5 + 100 && requests.rounds <= 3 + 1, "{:?}", requests.calls);
 }
