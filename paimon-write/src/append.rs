@@ -8,14 +8,44 @@ use paimon_spec::{BinaryRow, CommitMessage, DataFileMeta, Error, FileSource, Res
 
 use crate::file_index::{IndexLayout, WrittenIndex};
 use crate::file_stats::StatsLayout;
-use crate::rolling::{FileLimits, FileNames, FinishedFile, RollingWriter};
+use crate::rolling::{FileExtras, FileLimits, FileNames, FinishedFile, RollingWriter};
 
 /// Rows are held as they are up to this many bytes before they are encoded. An encoder takes several times the memory
 /// of few rows, so writing to many partitions at once must not mean to have as many encoders.
 const HELD_BYTES: u64 = 8 << 20;
 
+/// How rows of one append table become files, whatever their bucket.
+#[derive(Debug)]
+pub(crate) struct AppendTable {
+    schema: Arc<TableSchema>,
+    stats: StatsLayout,
+    indexes: Option<Arc<IndexLayout>>,
+    names: FileNames,
+    limits: FileLimits,
+}
+
+impl AppendTable {
+    /// # Errors
+    /// `InvalidInput` for options that cannot be used.
+    pub(crate) fn new(store: &TableStore) -> Result<Self> {
+        let schema = Arc::clone(store.schema());
+        let options = schema.table_options();
+        Ok(Self {
+            stats: StatsLayout::of(&schema)?,
+            indexes: IndexLayout::of(&schema)?.map(Arc::new),
+            names: FileNames::of(store, &schema, options.data_file_prefix())?,
+            limits: FileLimits {
+                target_bytes: options.target_file_bytes(false)?,
+                target_rows: options.target_file_rows()?.max(1),
+            },
+            schema,
+        })
+    }
+}
+
 /// Writes the rows of one bucket of one partition of an append table (Java `AppendOnlyWriter`).
 pub(crate) struct AppendWriter {
+    table: Arc<AppendTable>,
     partition: BinaryRow,
     bucket: i32,
     held: Vec<RecordBatch>,
@@ -30,25 +60,25 @@ impl AppendWriter {
     /// `next_sequence_number`: one more than the largest that the bucket has.
     pub(crate) fn new(
         store: &TableStore,
-        schema: &Arc<TableSchema>,
+        table: Arc<AppendTable>,
         partition: BinaryRow,
         bucket: i32,
-        limits: FileLimits,
-        indexes: Option<Arc<IndexLayout>>,
         next_sequence_number: i64,
     ) -> Result<Self> {
         let target = FileTarget {
             bucket_path: store.bucket_path(&partition, bucket)?,
             file_name: String::new(),
-            fields: schema.fields.clone(),
-            schema: Arc::clone(schema),
+            fields: table.schema.fields.clone(),
+            schema: Arc::clone(&table.schema),
         };
+        let extras = FileExtras { indexes: table.indexes.clone(), keyed: None };
         Ok(Self {
+            rolling: RollingWriter::new(target, table.limits, extras),
+            table,
             partition,
             bucket,
             held: Vec::new(),
             held_bytes: 0,
-            rolling: RollingWriter::new(target, limits, indexes),
             finished: Vec::new(),
             files: Vec::new(),
             next_sequence_number,
@@ -56,18 +86,18 @@ impl AppendWriter {
     }
 
     /// Writes rows that have the table's columns and belong here.
-    pub(crate) async fn write(&mut self, store: &TableStore, names: &FileNames, batch: &RecordBatch) -> Result<()> {
-        self.held_bytes += bytes_of(batch);
-        self.held.push(batch.clone());
+    pub(crate) async fn write(&mut self, store: &TableStore, rows: &RecordBatch) -> Result<()> {
+        self.held_bytes += bytes_of(rows);
+        self.held.push(rows.clone());
         if self.held_bytes >= HELD_BYTES {
-            self.encode(store, names).await?;
+            self.encode(store).await?;
         }
         Ok(())
     }
 
     /// Completes the current file, which frees its memory.
-    pub(crate) async fn roll(&mut self, store: &TableStore, names: &FileNames) -> Result<()> {
-        self.encode(store, names).await?;
+    pub(crate) async fn flush(&mut self, store: &TableStore) -> Result<()> {
+        self.encode(store).await?;
         self.finished.extend(self.rolling.roll(store).await?);
         Ok(())
     }
@@ -77,16 +107,17 @@ impl AppendWriter {
         self.held_bytes + self.rolling.memory()
     }
 
-    async fn encode(&mut self, store: &TableStore, names: &FileNames) -> Result<()> {
+    async fn encode(&mut self, store: &TableStore) -> Result<()> {
         self.held_bytes = 0;
         for batch in std::mem::take(&mut self.held) {
-            self.rolling.write(store, names, &batch, &mut self.finished).await?;
+            self.rolling.write(store, &self.table.names, &batch, &mut self.finished).await?;
         }
         Ok(())
     }
 
     /// Turns complete files into their metadata.
-    pub(crate) fn describe(&mut self, schema_id: i64, stats: &StatsLayout, now_millis: i64) -> Result<()> {
+    pub(crate) fn describe(&mut self, now_millis: i64) -> Result<()> {
+        let (schema_id, stats) = (self.table.schema.id, &self.table.stats);
         for file in std::mem::take(&mut self.finished) {
             let meta = describe(file, schema_id, stats, now_millis, self.next_sequence_number)?;
             self.next_sequence_number = meta.max_sequence_number + 1;
@@ -97,15 +128,9 @@ impl AppendWriter {
 
     /// What was done here; `None` when nothing was written.
     pub(crate) fn into_message(self, total_buckets: i32) -> Option<CommitMessage> {
-        (!self.files.is_empty()).then_some(CommitMessage {
-            partition: self.partition,
-            bucket: self.bucket,
-            total_buckets,
+        (!self.files.is_empty()).then(|| CommitMessage {
             new_files: self.files,
-            deleted_files: Vec::new(),
-            compact_before: Vec::new(),
-            compact_after: Vec::new(),
-            index_changes: Vec::new(),
+            ..CommitMessage::of(self.partition, self.bucket, total_buckets)
         })
     }
 
@@ -119,13 +144,13 @@ impl AppendWriter {
 }
 
 /// What the rows of a batch take, without what they share with other batches.
-fn bytes_of(batch: &RecordBatch) -> u64 {
+pub(crate) fn bytes_of(batch: &RecordBatch) -> u64 {
     let bytes = |column: &dyn Array| column.to_data().get_slice_memory_size().unwrap_or(column.get_array_memory_size());
     batch.columns().iter().map(|column| bytes(column) as u64).sum()
 }
 
 /// `DataFileMeta` of a new file of an append table (Java `DataFileMeta.forAppend`).
-fn describe(
+pub(crate) fn describe(
     file: FinishedFile,
     schema_id: i64,
     stats: &StatsLayout,

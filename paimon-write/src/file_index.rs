@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType as ArrowType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type,
@@ -116,10 +116,10 @@ pub(crate) enum WrittenIndex {
 }
 
 impl FileIndexes {
-    /// Adds the file's next rows, which have the table's columns.
-    pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+    /// Adds the file's next rows, as the table's columns.
+    pub(crate) fn add(&mut self, columns: &[ArrayRef]) -> Result<()> {
         for index in &mut self.indexes {
-            let column = batch.column(index.position);
+            let column = &columns[index.position];
             let column = match &index.map_key {
                 Some(key) => &values_of_key(column, key)?,
                 None => column,

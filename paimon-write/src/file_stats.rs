@@ -4,8 +4,12 @@
 mod tests;
 
 use paimon_spec::{
-    ColumnStats, DataField, DataType, Result, SimpleStats, StatsMode, TableSchema, truncate_max, truncate_min,
+    ColumnStats, DataField, DataType, KEY_STATS_LENGTH, Result, SimpleStats, StatsMode, TableSchema, truncate_max,
+    truncate_min,
 };
+
+/// How the statistics of keys are kept, whatever the table's options say.
+const KEY_MODE: StatsMode = StatsMode::Truncate(KEY_STATS_LENGTH);
 
 /// How the statistics of a table's files are kept.
 #[derive(Debug)]
@@ -23,14 +27,21 @@ impl StatsLayout {
     pub(crate) fn of(schema: &TableSchema) -> Result<Self> {
         let options = schema.table_options();
         let first_n = usize::try_from(options.stats_keep_first_n_columns()?).ok();
-        let mode = |(at, field): (usize, &DataField)| {
-            let own_mode = options.get(&format!("fields.{}.stats-mode", field.name)).is_some();
-            if !own_mode && first_n.is_some_and(|n| at >= n) {
+        // In thin mode the statistics of keys are those of the columns that they are made of.
+        let keys = if options.data_file_thin_mode()? { schema.trimmed_primary_keys() } else { Vec::new() };
+        let mut counted = 0;
+        let mode = |field: &DataField| {
+            let own_mode = options.has_own_stats_mode(&field.name);
+            if !own_mode && keys.contains(&field.name.as_str()) {
+                return Ok(KEY_MODE);
+            }
+            counted += 1;
+            if !own_mode && first_n.is_some_and(|n| counted > n) {
                 return Ok(StatsMode::None);
             }
             options.stats_mode(&field.name)
         };
-        let modes = schema.fields.iter().enumerate().map(mode).collect::<Result<_>>()?;
+        let modes = schema.fields.iter().map(mode).collect::<Result<_>>()?;
         Ok(Self {
             names: schema.fields.iter().map(|field| field.name.clone()).collect(),
             types: schema.fields.iter().map(|field| DataType::nullable(field.data_type.kind.clone())).collect(),
@@ -50,6 +61,16 @@ impl StatsLayout {
             Ok((SimpleStats::from_columns(&columns, &self.types)?, None))
         }
     }
+}
+
+/// `_KEY_STATS` of a file whose key columns have `stats` and these types (Java `KeyValueDataFileWriter`).
+pub(crate) fn key_stats<'a>(
+    stats: impl Iterator<Item = Option<&'a ColumnStats>>,
+    types: &[DataType],
+) -> Result<SimpleStats> {
+    let columns: Vec<ColumnStats> = stats.map(|stats| cut(stats, KEY_MODE)).collect();
+    let types: Vec<DataType> = types.iter().map(|data_type| DataType::nullable(data_type.kind.clone())).collect();
+    SimpleStats::from_columns(&columns, &types)
 }
 
 /// One column's statistics under a mode. A maximum that cannot be cut takes the minimum with it (Java

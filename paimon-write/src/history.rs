@@ -26,6 +26,24 @@ pub(crate) async fn delete_snapshots(store: &TableStore, mut ids: Vec<i64>) -> R
     Ok(())
 }
 
+/// Deletes the changelogs from `first` on that outlived their snapshots, the newest first.
+pub(crate) async fn delete_changelogs(store: &TableStore, first: i64) -> Result<()> {
+    let (storage, paths) = (store.storage(), store.paths());
+    let files = storage.list(&paths.changelog_dir()).await?;
+    let ids = files.iter().filter_map(|file| file.name.strip_prefix("changelog-")?.parse().ok());
+    let mut ids: Vec<i64> = ids.filter(|id| *id >= first).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    // Without a hint, the largest number listed is the latest.
+    storage.delete(&paths.changelog_latest_hint()).await?;
+    ids.sort_unstable();
+    for id in ids.into_iter().rev() {
+        storage.delete(&paths.changelog(id)).await?;
+    }
+    Ok(())
+}
+
 /// Writes the hints anew: `latest`, and the smallest number there is.
 ///
 /// # Errors

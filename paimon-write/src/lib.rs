@@ -40,7 +40,10 @@
 //! | `writer` | [`TableWriter`]: one file writer for each bucket of each partition, within a memory budget |
 //! | `align` | a caller's columns to the table's columns |
 //! | `route` | rows to partitions and buckets |
-//! | `append` | one bucket's rows to files, and files to their metadata |
+//! | `existing` | the order and the number of the buckets that are there |
+//! | `bucket_writer` | what writes the rows of one bucket, by the kind of its table |
+//! | `append` | one bucket's rows of an append table to files, and files to their metadata |
+//! | `key_value` | one bucket's rows of a primary-key table to sorted files; see there for its modules |
 //! | `rolling` | one file after another, each about as large as wanted |
 //! | `file_index` | indexes of a file, as the options ask for them |
 //! | `file_stats` | statistics of a file's columns, as the table's options want them |
@@ -53,16 +56,19 @@
 //! Invariants: neither `commit` nor a change of the history ever deletes a data file; nothing is acknowledged before the
 //! snapshot is published by one exclusive create; nothing that may be referenced is deleted while the outcome of a
 //! publication is unknown.
-//! Not here: primary-key tables, compaction, expiry.
+//! Not here: primary-key tables whose buckets are not fixed, compaction, expiry.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod align;
 mod append;
 mod branch;
+mod bucket_writer;
 mod commit;
+mod existing;
 mod file_index;
 mod file_stats;
 mod history;
+mod key_value;
 mod options;
 mod rollback;
 mod rolling;
@@ -81,5 +87,6 @@ pub use commit::{
 };
 pub use options::WriteOptions;
 pub use rollback::rollback;
+pub use route::{ChannelRouter, bucket_of_rows};
 pub use tag::{Retention, create_tag, expire_tags, rename_tag, replace_tag};
 pub use writer::TableWriter;

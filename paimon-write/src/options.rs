@@ -1,29 +1,54 @@
 //! What of a table a writer goes by, and which tables are not written yet.
 
-use paimon_spec::{DataType, Error, Result, TableSchema, TypeKind};
+#[cfg(test)]
+mod tests;
+
+use paimon_spec::{DataType, Error, Result, TableSchema, TypeKind, check_merge_supported};
 
 /// Bucket number of tables that have no buckets (all files are in bucket 0).
 pub(crate) const UNAWARE_BUCKET: i32 = -1;
+
+/// `bucket` of primary-key tables whose rows find their bucket by an index.
+const DYNAMIC_BUCKET: i32 = -1;
+
+/// `bucket` of tables whose rows find their bucket later.
+const POSTPONED_BUCKET: i32 = -2;
+
+/// Options of primary-key tables that ask writers for more than rows, when they are set.
+const UNSUPPORTED_KEYED_OPTIONS: [&str; 5] = [
+    "pk-bitmap.index.columns",
+    "pk-btree.index.columns",
+    "pk-full-text.index.columns",
+    "pk-multivalue.index.columns",
+    "pk-vector.index.columns",
+];
 
 /// How a [`TableWriter`](crate::TableWriter) works.
 #[derive(Debug, Clone, Default)]
 pub struct WriteOptions {
     /// Bytes of memory that rows on their way into files may take; `None`: the table's option `write-buffer-size`.
     pub memory_bytes: Option<u64>,
+    /// A column of the input, which the table does not have, with what each row does to its key: `+I`, `-U`, `+U` or
+    /// `-D`. Only for primary-key tables. `None`: as the table's option `rowkind.field` says, else all rows are inserted.
+    pub row_kind_column: Option<String>,
+    /// A column of the input, which the table does not have, of 64-bit integers: of rows of one key, the one with the
+    /// greater number is the newer one, in whatever order they come. Only for primary-key tables. Rows then wait for one
+    /// another until all are there, in memory or spilled to disk. `None`: what is written later is newer.
+    pub order_column: Option<String>,
+    /// Whether what is written replaces what is there. Then the number of buckets may be another one, and no changelog
+    /// is written.
+    pub overwrite: bool,
 }
 
-/// Refuses tables whose rows this build cannot write correctly.
+/// Refuses tables whose history may have more than schemas, snapshots, tags and changelogs.
 ///
 /// # Errors
-/// `Unsupported`, naming what; `InvalidInput` for options that contradict each other.
-pub(crate) fn require_writable(schema: &TableSchema) -> Result<()> {
+/// `Unsupported`, naming what.
+pub(crate) fn require_known_history(schema: &TableSchema) -> Result<()> {
     let options = schema.table_options();
     let unsupported = |what: String| Err(Error::unsupported(format!("writing {what} is not supported yet")));
     if options.table_type() != "table" {
         return unsupported(format!("tables of type '{}'", options.table_type()));
-    }
-    if !schema.primary_keys.is_empty() {
-        return unsupported("primary-key tables".to_owned());
     }
     if options.row_tracking_enabled()? {
         return unsupported("tables with 'row-tracking.enabled'".to_owned());
@@ -31,19 +56,65 @@ pub(crate) fn require_writable(schema: &TableSchema) -> Result<()> {
     if options.data_evolution_enabled()? {
         return unsupported("tables with 'data-evolution.enabled'".to_owned());
     }
+    Ok(())
+}
+
+/// Refuses tables whose rows this build cannot write correctly.
+///
+/// # Errors
+/// `Unsupported`, naming what; `InvalidInput` for options that contradict each other.
+pub(crate) fn require_writable(schema: &TableSchema) -> Result<()> {
+    require_known_history(schema)?;
+    let options = schema.table_options();
+    let unsupported = |what: String| Err(Error::unsupported(format!("writing {what} is not supported yet")));
     if let Some(field) = schema.fields.iter().find(|field| holds_blob(&field.data_type)) {
         return unsupported(format!("BLOB columns ('{}')", field.name));
     }
     if options.get("data-file.external-paths").is_some() {
         return unsupported("tables with 'data-file.external-paths'".to_owned());
     }
+    let keyed = !schema.primary_keys.is_empty();
+    if keyed {
+        check_merge_supported(schema)?;
+        let is_set = |key: &&str| options.get(key).is_some_and(|value| !value.is_empty());
+        if let Some(option) = UNSUPPORTED_KEYED_OPTIONS.into_iter().find(is_set) {
+            return unsupported(format!("primary-key tables with '{option}'"));
+        }
+    }
     match options.bucket()? {
+        DYNAMIC_BUCKET if keyed && has_keys_across_partitions(schema) => unsupported(
+            "primary-key tables with dynamic buckets ('bucket' = -1) whose keys may move between partitions".to_owned(),
+        ),
+        DYNAMIC_BUCKET if keyed => unsupported("primary-key tables with dynamic buckets ('bucket' = -1)".to_owned()),
+        POSTPONED_BUCKET => unsupported("tables with postponed buckets ('bucket' = -2)".to_owned()),
         UNAWARE_BUCKET => Ok(()),
-        -2 => unsupported("tables with postponed buckets ('bucket' = -2)".to_owned()),
         // Without a bucket key, which other writers allow, all rows have the same empty key and share one bucket.
         buckets if buckets > 0 => Ok(()),
         other => Err(Error::invalid(format!("expected 'bucket' to be -1 or positive, found {other}"))),
     }
+}
+
+/// Refuses to add rows that no batch reader would see before somebody compacts them; a table with `write-only` has
+/// somebody who does.
+///
+/// # Errors
+/// `Unsupported`, naming what asks for a compaction.
+pub(crate) fn require_visible(schema: &TableSchema) -> Result<()> {
+    let options = schema.table_options();
+    if schema.primary_keys.is_empty() || options.write_only()? || !options.batch_reads_skip_level_zero()? {
+        return Ok(());
+    }
+    let why =
+        if options.deletion_vectors_enabled()? { "'deletion-vectors.enabled'" } else { "'merge-engine' = 'first-row'" };
+    Err(Error::unsupported(format!(
+        "new rows of a table with {why} are seen only after a compaction, and this writer needs compaction, which is not \
+         supported yet: set 'write-only' to 'true' if another job compacts the table, or overwrite instead"
+    )))
+}
+
+/// Whether rows of one key may be in several partitions, because the key does not say in which.
+fn has_keys_across_partitions(schema: &TableSchema) -> bool {
+    schema.partition_keys.iter().any(|key| !schema.primary_keys.contains(key))
 }
 
 fn holds_blob(data_type: &DataType) -> bool {

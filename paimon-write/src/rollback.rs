@@ -10,12 +10,12 @@ use paimon_io::{PutOutcome, TableStore};
 use paimon_scan::{ReadPoint, resolve};
 use paimon_spec::{Error, ErrorKind, Result, Snapshot};
 
-use crate::history::{all_tags, delete_snapshots, forget_latest, write_hints};
-use crate::options::require_writable;
+use crate::history::{all_tags, delete_changelogs, delete_snapshots, forget_latest, write_hints};
+use crate::options::require_known_history;
 use crate::tag::find_snapshot;
 
-/// Makes an older state the latest one: deletes the snapshots after it, and the tags of these (Java `RollbackHelper`). A
-/// state whose snapshot expired, but that a tag keeps, gets its snapshot back. Returns its number.
+/// Makes an older state the latest one: deletes the snapshots after it, and the tags and changelogs of these (Java
+/// `RollbackHelper`). A state whose snapshot expired, but that a tag keeps, gets its snapshot back. Returns its number.
 ///
 /// Whoever is stopped on the way leaves a table that can be read, at the new state or at one in between; rolling back
 /// again ends it. Schemas stay as they are. Data files that only the deleted snapshots had stay, until orphan files are
@@ -23,9 +23,9 @@ use crate::tag::find_snapshot;
 ///
 /// # Errors
 /// `NotFound` (context `snapshot` or `tag`) when there is no such state, else as [`resolve`]; `CommitConflict` when
-/// somebody committed meanwhile; `Unsupported` for tables that this build does not write.
+/// somebody committed meanwhile; `Unsupported` for tables whose history has more than this build knows of.
 pub async fn rollback(store: &TableStore, to: &ReadPoint) -> Result<i64> {
-    require_writable(store.schema())?;
+    require_known_history(store.schema())?;
     let target = find(store, to).await?;
     let id = target.id;
     let file = store.paths().snapshot(id);
@@ -47,6 +47,7 @@ pub async fn rollback(store: &TableStore, to: &ReadPoint) -> Result<i64> {
     if another {
         store.storage().put(&file, json).await?;
     }
+    delete_changelogs(store, id.saturating_add(1)).await?;
     write_hints(store, id).await?;
     for (name, tag) in all_tags(store).await? {
         if tag.snapshot.id > id {

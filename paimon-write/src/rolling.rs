@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
 use paimon_io::{FileTarget, FileWriter, TableStore, WrittenFile, index_file_name};
-use paimon_spec::Result;
+use paimon_spec::{Result, TableSchema};
 
 use crate::file_index::{FileIndexes, IndexLayout, WrittenIndex};
+use crate::key_value::{KeyedColumns, KeyedSummary};
 
 /// Rows written between two looks at a file's size, at least (Java: 1,000).
 const LEAST_ROWS_BETWEEN_CHECKS: u64 = 1_000;
@@ -28,8 +29,17 @@ pub(crate) struct FileNames {
 }
 
 impl FileNames {
-    pub(crate) fn new(prefix: &str, id: &str, suffix: String) -> Self {
-        Self { prefix: format!("{prefix}{id}-"), suffix, next: AtomicU64::new(0) }
+    /// Names of files whose format and compression are those of the options of `schema`.
+    pub(crate) fn of(store: &TableStore, schema: &TableSchema, prefix: &str) -> Result<Self> {
+        let options = schema.table_options();
+        let format = options.file_format()?;
+        let suffix = if options.get("file.suffix.include.compression") == Some("true") {
+            format!(".{}.{format}", options.file_compression()?)
+        } else {
+            format!(".{format}")
+        };
+        let prefix = format!("{prefix}{}-", store.context().clock.unique_id());
+        Ok(Self { prefix, suffix, next: AtomicU64::new(0) })
     }
 
     fn next(&self) -> String {
@@ -43,12 +53,23 @@ pub(crate) struct FinishedFile {
     pub(crate) name: String,
     pub(crate) written: WrittenFile,
     pub(crate) index: Option<WrittenIndex>,
+    /// Of files of primary-key tables.
+    pub(crate) keyed: Option<KeyedSummary>,
 }
 
 struct OpenFile {
     name: String,
     writer: Box<dyn FileWriter>,
     indexes: Option<FileIndexes>,
+    keyed: Option<KeyedSummary>,
+}
+
+/// What the files of a table get besides their rows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FileExtras {
+    pub(crate) indexes: Option<Arc<IndexLayout>>,
+    /// Where the columns of a primary-key table are in its files.
+    pub(crate) keyed: Option<Arc<KeyedColumns>>,
 }
 
 /// Writes rows to files of one folder, beginning a new one when the current one is full.
@@ -56,15 +77,15 @@ pub(crate) struct RollingWriter {
     /// All but the name.
     target: FileTarget,
     limits: FileLimits,
-    indexes: Option<Arc<IndexLayout>>,
+    extras: FileExtras,
     open: Option<OpenFile>,
     /// Names of all files ever begun, complete or not, and of their indexes.
     begun: Vec<String>,
 }
 
 impl RollingWriter {
-    pub(crate) fn new(target: FileTarget, limits: FileLimits, indexes: Option<Arc<IndexLayout>>) -> Self {
-        Self { target, limits, indexes, open: None, begun: Vec::new() }
+    pub(crate) fn new(target: FileTarget, limits: FileLimits, extras: FileExtras) -> Self {
+        Self { target, limits, extras, open: None, begun: Vec::new() }
     }
 
     /// Writes all rows; files that became full are added to `finished`.
@@ -83,15 +104,20 @@ impl RollingWriter {
                     let name = names.next();
                     self.begun.push(name.clone());
                     let target = FileTarget { file_name: name.clone(), ..self.target.clone() };
-                    let indexes = self.indexes.as_ref().map(|layout| layout.start()).transpose()?;
-                    self.open.insert(OpenFile { name, writer: store.create_file(&target).await?, indexes })
+                    let indexes = self.extras.indexes.as_ref().map(|layout| layout.start()).transpose()?;
+                    self.open.insert(OpenFile { name, writer: store.create_file(&target).await?, indexes, keyed: None })
                 }
             };
             let left = batch.num_rows() - written;
             let rows = rows_until_check(self.limits, file.writer.as_ref(), batch).min(left as u64) as usize;
             let slice = batch.slice(written, rows);
             file.writer.write(&slice).await?;
-            file.indexes.as_mut().map_or(Ok(()), |indexes| indexes.add(&slice))?;
+            let mut values = slice.columns();
+            if let Some(columns) = &self.extras.keyed {
+                values = columns.values(&slice);
+                columns.summarise(&slice, &mut file.keyed)?;
+            }
+            file.indexes.as_mut().map_or(Ok(()), |indexes| indexes.add(values))?;
             written += rows;
             if file.writer.rows() >= self.limits.target_rows || file.writer.bytes() >= self.limits.target_bytes {
                 finished.extend(self.roll(store).await?);
@@ -102,7 +128,7 @@ impl RollingWriter {
 
     /// Completes the current file, if there is one.
     pub(crate) async fn roll(&mut self, store: &TableStore) -> Result<Option<FinishedFile>> {
-        let Some(OpenFile { name, writer, indexes }) = self.open.take() else { return Ok(None) };
+        let Some(OpenFile { name, writer, indexes, keyed }) = self.open.take() else { return Ok(None) };
         let written = writer.finish().await?;
         let index = match indexes {
             Some(indexes) => {
@@ -111,7 +137,7 @@ impl RollingWriter {
             }
             None => None,
         };
-        Ok(Some(FinishedFile { name, written, index }))
+        Ok(Some(FinishedFile { name, written, index, keyed }))
     }
 
     /// Deletes all files ever begun; goes on after a failure and returns the first.

@@ -5,16 +5,121 @@ mod tests;
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::{Date32Type, Int8Type, Int16Type, Int32Type, Int64Type};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
-use paimon_io::{arrow_type, datum_at};
+use paimon_io::{arrow_type, datum_at, fit_array};
 use paimon_spec::{
     BinaryRow, BinaryRowWriter, BucketFunction, DataType, Error, Result, TableSchema, TypeKind, bucket_of,
-    bucket_of_hash, murmur_hash_words,
+    bucket_of_hash, hash_of_slot, murmur_hash_words,
 };
+
+/// Partitions times buckets up to which a table of all of them is cheaper than a map of those that occur.
+const DENSE_TARGETS: usize = 1 << 16;
+
+/// The bucket of each row of a table with fixed buckets, by the columns that the buckets go by. Those are taken by name and
+/// cast; others are not looked at.
+///
+/// # Errors
+/// `Unsupported` for tables whose rows have no fixed bucket; `InvalidInput` for columns that are missing or do not fit.
+///
+/// ```
+/// use std::sync::Arc;
+/// use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+/// use paimon_spec::{Schema, TableSchema};
+///
+/// let schema = Schema::from_json(
+///     r#"{"fields": [{"name": "id", "type": "BIGINT"}], "primaryKeys": ["id"], "options": {"bucket": "4"}}"#,
+/// )?;
+/// let ids: ArrayRef = Arc::new(Int64Array::from(vec![0, 1, 2]));
+/// let rows = RecordBatch::try_from_iter([("id", ids)]).unwrap();
+/// let buckets = paimon_write::bucket_of_rows(&TableSchema::create(schema, 0)?, &rows)?;
+/// assert_eq!(buckets.values(), &[3, 2, 0]);
+/// # Ok::<(), paimon_spec::Error>(())
+/// ```
+pub fn bucket_of_rows(schema: &TableSchema, rows: &RecordBatch) -> Result<Int32Array> {
+    let buckets = fixed_buckets(schema)?;
+    let router = BucketRouter::of(schema, buckets)?;
+    let columns = named_columns(&router.names, schema, rows)?;
+    router.route(&columns, rows.num_rows()).map(Int32Array::from)
+}
+
+/// Tells which of several channels takes a row, so that all rows of one bucket of one partition go one way.
+#[derive(Debug)]
+pub struct ChannelRouter {
+    schema: TableSchema,
+    partition: Option<PartitionRouter>,
+    bucket: BucketRouter,
+    columns: Vec<String>,
+    channels: u32,
+}
+
+impl ChannelRouter {
+    /// # Errors
+    /// `Unsupported` for tables whose rows have no fixed bucket; `InvalidInput` without any channel.
+    pub fn new(schema: &TableSchema, channels: u32) -> Result<Self> {
+        if channels == 0 {
+            return Err(Error::invalid("expected at least one channel, found none"));
+        }
+        let bucket = BucketRouter::of(schema, fixed_buckets(schema)?)?;
+        let mut columns = schema.partition_keys.clone();
+        columns.extend(bucket.names.iter().filter(|name| !schema.partition_keys.contains(name)).cloned());
+        Ok(Self { schema: schema.clone(), partition: PartitionRouter::of(schema)?, bucket, columns, channels })
+    }
+
+    /// The columns that it goes by.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The channel of each row, from 0. Columns are taken by name and cast; others are not looked at. Buckets that follow
+    /// one another are in channels that follow one another, as in Java's `ChannelComputer`.
+    ///
+    /// # Errors
+    /// `InvalidInput` for columns that are missing or do not fit.
+    pub fn route(&self, rows: &RecordBatch) -> Result<Int32Array> {
+        let count = rows.num_rows();
+        let columns = named_columns(&self.bucket.names, &self.schema, rows)?;
+        let buckets = self.bucket.route(&columns, count)?;
+        let channel = |bucket: i32, partition: i32| {
+            (i64::from(partition) + i64::from(bucket)).rem_euclid(i64::from(self.channels)) as i32
+        };
+        let Some(partition) = self.partition.as_ref().filter(|_| count > 0) else {
+            return Ok(buckets.into_iter().map(|bucket| channel(bucket, 0)).collect::<Vec<_>>().into());
+        };
+        let columns = named_columns(&self.schema.partition_keys, &self.schema, rows)?;
+        let (partitions, partition_of) = partition.route(&columns)?;
+        let hashes: Vec<i32> = partitions.iter().map(BinaryRow::hash_code).collect();
+        let channels = buckets.into_iter().enumerate();
+        Ok(channels
+            .map(|(row, bucket)| channel(bucket, hashes[partition_of.of(row) as usize]))
+            .collect::<Vec<_>>()
+            .into())
+    }
+}
+
+fn fixed_buckets(schema: &TableSchema) -> Result<i32> {
+    let buckets = schema.table_options().bucket()?;
+    if buckets > 0 {
+        return Ok(buckets);
+    }
+    Err(Error::unsupported(format!("rows of a table with 'bucket' = {buckets} have no fixed bucket")))
+}
+
+/// Columns of a table in rows that have them under their names.
+fn named_columns(names: &[String], schema: &TableSchema, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
+    names
+        .iter()
+        .map(|name| {
+            let (Some(column), Some(field)) = (rows.column_by_name(name), schema.field(name)) else {
+                return Err(Error::invalid(format!("the rows have no column '{name}', which their bucket goes by")));
+            };
+            fit_array(column, field)
+        })
+        .collect()
+}
 
 /// Rows that belong together.
 pub(crate) struct Routed {
@@ -38,36 +143,30 @@ impl Router {
         })
     }
 
-    /// Cuts a batch of the table's columns into one piece for each bucket of each partition; rows keep their order.
-    pub(crate) fn route(&self, batch: &RecordBatch) -> Result<Vec<Routed>> {
-        if batch.num_rows() == 0 {
+    /// Cuts `rows` into one piece for each bucket of each partition; rows keep their order. `values` are the table's
+    /// columns of the same rows.
+    pub(crate) fn route(&self, values: &RecordBatch, rows: &RecordBatch) -> Result<Vec<Routed>> {
+        if rows.num_rows() == 0 {
             return Ok(Vec::new());
         }
         let (partitions, partition_of) = match &self.partition {
-            Some(router) => router.route(batch)?,
+            Some(router) => router.route(&select(values, &router.columns))?,
             None => (vec![BinaryRow::empty()], Groups::One),
         };
         let Some(bucket) = &self.bucket else {
-            let pieces = partition_of.split(batch, partitions.len())?;
+            let pieces = partition_of.split(rows, partitions.len())?;
             return Ok(partitions
                 .into_iter()
                 .zip(pieces)
                 .map(|(partition, rows)| Routed { partition, bucket: 0, rows })
                 .collect());
         };
-        let buckets = bucket.route(batch)?;
-        let mut targets: Vec<(u32, i32)> = Vec::new();
-        let mut known: HashMap<(u32, i32), u32> = HashMap::new();
-        let group_of = (0..batch.num_rows()).map(|row| {
-            let target = (partition_of.of(row), buckets[row]);
-            *known.entry(target).or_insert_with(|| {
-                targets.push(target);
-                (targets.len() - 1) as u32
-            })
-        });
-        let groups = Groups::Many(group_of.collect());
-        let pieces = groups.split(batch, targets.len())?;
+        let buckets = bucket.route(&select(values, &bucket.columns), values.num_rows())?;
+        let mut targets = Targets::new(partitions.len(), bucket.buckets);
+        let groups = (0..rows.num_rows()).map(|row| targets.group_of(partition_of.of(row), buckets[row])).collect();
+        let pieces = Groups::Many(groups).split(rows, targets.found.len())?;
         Ok(targets
+            .found
             .into_iter()
             .zip(pieces)
             .map(|((partition, bucket), rows)| Routed {
@@ -76,6 +175,41 @@ impl Router {
                 rows,
             })
             .collect())
+    }
+}
+
+/// The buckets of partitions that occur, numbered from 0 by first appearance.
+struct Targets {
+    found: Vec<(u32, i32)>,
+    /// Of each bucket of each partition, one more than its number; 0: it has none yet. Empty: there are too many.
+    dense: Vec<u32>,
+    sparse: HashMap<(u32, i32), u32>,
+    buckets: usize,
+}
+
+impl Targets {
+    /// `buckets` is positive.
+    fn new(partitions: usize, buckets: i32) -> Self {
+        let buckets = buckets as usize;
+        let all = partitions.checked_mul(buckets).filter(|all| *all <= DENSE_TARGETS);
+        Self { found: Vec::new(), dense: vec![0; all.unwrap_or(0)], sparse: HashMap::new(), buckets }
+    }
+
+    fn group_of(&mut self, partition: u32, bucket: i32) -> u32 {
+        let next = self.found.len() as u32;
+        let group = match self.dense.get_mut(partition as usize * self.buckets + bucket as usize) {
+            Some(place) => {
+                if *place == 0 {
+                    *place = next + 1;
+                }
+                *place - 1
+            }
+            None => *self.sparse.entry((partition, bucket)).or_insert(next),
+        };
+        if group == next {
+            self.found.push((partition, bucket));
+        }
+        group
     }
 }
 
@@ -132,6 +266,7 @@ impl Groups {
     }
 }
 
+#[derive(Debug)]
 struct PartitionRouter {
     columns: Vec<usize>,
     types: Vec<DataType>,
@@ -150,12 +285,12 @@ impl PartitionRouter {
         Ok(Some(Self { columns, types, converter }))
     }
 
-    /// The partitions of a batch that is not empty, and which of them each row is in.
-    fn route(&self, batch: &RecordBatch) -> Result<(Vec<BinaryRow>, Groups)> {
-        let columns = select(batch, &self.columns);
-        let keys = self.converter.convert_columns(&columns).map_err(arrow_error)?;
+    /// The partitions of rows, of which there is at least one, by their partition columns; and which of them each row is
+    /// in.
+    fn route(&self, columns: &[ArrayRef]) -> Result<(Vec<BinaryRow>, Groups)> {
+        let keys = self.converter.convert_columns(columns).map_err(arrow_error)?;
         let mut first_rows: Vec<usize> = vec![0];
-        let mut groups: Vec<u32> = Vec::with_capacity(batch.num_rows());
+        let mut groups: Vec<u32> = Vec::with_capacity(keys.num_rows());
         let mut known = HashMap::from([(keys.row(0), 0_u32)]);
         let (mut previous, mut group) = (keys.row(0), 0);
         for (at, key) in keys.iter().enumerate() {
@@ -185,7 +320,9 @@ impl PartitionRouter {
     }
 }
 
+#[derive(Debug)]
 struct BucketRouter {
+    names: Vec<String>,
     columns: Vec<usize>,
     types: Vec<DataType>,
     function: BucketFunction,
@@ -196,15 +333,20 @@ impl BucketRouter {
     fn of(schema: &TableSchema, buckets: i32) -> Result<Self> {
         let names: Vec<String> = schema.bucket_key_fields()?.into_iter().map(|field| field.name).collect();
         let (columns, types) = columns_of(schema, &names)?;
-        Ok(Self { columns, types, function: schema.table_options().bucket_function()?, buckets })
+        Ok(Self { names, columns, types, function: schema.table_options().bucket_function()?, buckets })
     }
 
-    fn route(&self, batch: &RecordBatch) -> Result<Vec<i32>> {
-        let columns = select(batch, &self.columns);
+    /// The bucket of each of `rows` rows, by the columns of the bucket key.
+    fn route(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<i32>> {
+        if self.function == BucketFunction::Default
+            && let Some(hashes) = hashes_of_integers(columns)
+        {
+            return Ok(hashes.into_iter().map(|hash| bucket_of_hash(hash, self.buckets)).collect());
+        }
         let keys: Vec<KeyColumn<'_>> =
             columns.iter().zip(&self.types).map(|(column, data_type)| KeyColumn::of(column, data_type)).collect();
         let mut key = BinaryRowWriter::new(keys.len());
-        (0..batch.num_rows())
+        (0..rows)
             .map(|row| {
                 key.reset();
                 for (at, column) in keys.iter().enumerate() {
@@ -217,6 +359,19 @@ impl BucketRouter {
             })
             .collect()
     }
+}
+
+/// The hashes of keys of one column of INT or BIGINT without NULL, which are the most common ones.
+fn hashes_of_integers(columns: &[ArrayRef]) -> Option<Vec<i32>> {
+    let [column] = columns else { return None };
+    if column.null_count() > 0 {
+        return None;
+    }
+    if let Some(values) = column.as_primitive_opt::<Int64Type>() {
+        return Some(values.values().iter().map(|value| hash_of_slot(*value as u64)).collect());
+    }
+    let values = column.as_primitive_opt::<Int32Type>()?;
+    Some(values.values().iter().map(|value| hash_of_slot(u64::from(*value as u32))).collect())
 }
 
 /// A column of the bucket key, with the types that are common there unpacked.

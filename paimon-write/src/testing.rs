@@ -52,14 +52,8 @@ pub(crate) fn entry_in(kind: FileKind, partition: BinaryRow, name: &str) -> Mani
 /// A message of new files.
 pub(crate) fn adds(partition: BinaryRow, names: &[&str]) -> CommitMessage {
     CommitMessage {
-        partition,
-        bucket: 0,
-        total_buckets: -1,
         new_files: names.iter().map(|name| data_file(name)).collect(),
-        deleted_files: Vec::new(),
-        compact_before: Vec::new(),
-        compact_after: Vec::new(),
-        index_changes: Vec::new(),
+        ..CommitMessage::of(partition, 0, -1)
     }
 }
 
@@ -81,4 +75,24 @@ pub(crate) async fn live_files(table: &TableStore) -> Vec<String> {
     let mut names: Vec<String> = entries.into_iter().map(|entry| entry.file.file_name).collect();
     names.sort_unstable();
     names
+}
+
+/// `p INT NOT NULL` (the partition, when asked for), `k BIGINT NOT NULL` (the key), `v STRING`, `n INT`, and options.
+pub(crate) fn keyed(partitioned: bool, options: &[(&str, &str)]) -> Schema {
+    let required = DataType::not_null;
+    let keys = if partitioned { vec!["p".to_owned(), "k".to_owned()] } else { vec!["k".to_owned()] };
+    Schema {
+        fields: vec![
+            DataField::new(0, "p", required(TypeKind::Int)),
+            DataField::new(1, "k", required(TypeKind::BigInt)),
+            DataField::new(2, "v", DataType::string()),
+            DataField::new(3, "n", DataType::nullable(TypeKind::Int)),
+        ],
+        primary_keys: keys,
+        ..schema(partitioned, options)
+    }
+}
+
+pub(crate) fn keyed_schema(partitioned: bool, options: &[(&str, &str)]) -> TableSchema {
+    TableSchema::create(keyed(partitioned, options), 0).unwrap()
 }

@@ -3,46 +3,53 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::RecordBatch;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use paimon_io::TableStore;
-use paimon_scan::live_entries;
-use paimon_spec::{BinaryRow, CommitMessage, DataType, Error, Result, TableSchema};
+use paimon_io::{TableStore, background};
+use paimon_spec::{BinaryRow, CommitMessage, Result};
 
 use crate::WriteOptions;
 use crate::align::Aligner;
-use crate::append::AppendWriter;
-use crate::file_index::IndexLayout;
-use crate::file_stats::StatsLayout;
-use crate::options::{UNAWARE_BUCKET, require_writable};
-use crate::rolling::{FileLimits, FileNames};
+use crate::bucket_writer::{BucketWriter, TableKind};
+use crate::existing::Existing;
+use crate::options::{UNAWARE_BUCKET, require_visible, require_writable};
 use crate::route::{Routed, Router};
 
-/// Files completed at the same time.
+/// Buckets completed at the same time.
 const FINISH_CONCURRENCY: usize = 8;
+
+/// The same when there are more rows than memory had room for: each bucket has a file in the making.
+const SPILLED_FINISH_CONCURRENCY: usize = 2;
 
 /// Turns record batches into data files that nobody sees until they are committed.
 ///
-/// One writer belongs to one job on one thread; any number of writers may write the same table at the same time. After
-/// an error of [`write`](Self::write) the only thing left to do is [`abort`](Self::abort). A writer that is dropped
+/// One writer belongs to one job on one thread; any number of writers may write the same table at the same time. Of a
+/// primary-key table, a bucket has one writer in one commit: rows of one key are in the order in which their writer gets
+/// them. Writers of different commits may write to one bucket at the same time; which of two rows of a key is the newer one
+/// is then open, as with Java's writers.
+///
+/// Rows of a primary-key table are merged when they become files. Until then they are held in memory; more rows than
+/// [`WriteOptions::memory_bytes`] are spilled to sorted runs in the [`IoContext`](paimon_io::IoContext)'s folder for
+/// temporary files (options `write-buffer-spillable` and `write-buffer-spill.max-disk-size`; `spill-compression` is passed
+/// over, spilled rows are not compressed), or become files of level 0 early. Beside the budget, writing takes the batch
+/// at hand, up to two files in the making (128 MiB each at most), and 64 MiB for batches of the spilled runs that are merged
+/// and of what they become.
+///
+/// After an error of [`write`](Self::write) the only thing left to do is [`abort`](Self::abort). A writer that is dropped
 /// leaves its files behind, harmless but taking room.
 pub struct TableWriter {
     store: TableStore,
-    schema: Arc<TableSchema>,
+    kind: TableKind,
     aligner: Aligner,
     router: Router,
-    stats: StatsLayout,
-    indexes: Option<Arc<IndexLayout>>,
-    names: FileNames,
-    limits: FileLimits,
     memory_bytes: u64,
     total_buckets: i32,
-    writers: HashMap<(BinaryRow, i32), AppendWriter>,
-    /// One more than the largest sequence number of each bucket; only bucketed tables have such an order.
-    next_sequence_numbers: Option<HashMap<(BinaryRow, i32), i64>>,
+    overwrites: bool,
+    writers: HashMap<(BinaryRow, i32), BucketWriter>,
+    /// What is there of bucketed tables, once it was needed.
+    existing: Option<Existing>,
 }
 
 impl std::fmt::Debug for TableWriter {
@@ -55,37 +62,27 @@ impl TableWriter {
     /// A writer of the schema that `store` carries.
     ///
     /// # Errors
-    /// `Unsupported` for tables whose rows this build does not write, naming why; `InvalidInput` for unusable options.
+    /// `Unsupported` for tables whose rows this build does not write, naming why, and for rows that nobody would see
+    /// before a compaction; `InvalidInput` for unusable options.
     pub async fn open(store: TableStore, options: WriteOptions) -> Result<Self> {
-        let schema = Arc::clone(store.schema());
-        require_writable(&schema)?;
-        let table = schema.table_options();
-        let format = table.file_format()?;
-        let suffix = if table.get("file.suffix.include.compression") == Some("true") {
-            format!(".{}.{format}", table.file_compression()?)
-        } else {
-            format!(".{format}")
-        };
-        let total_buckets = table.bucket()?;
+        let schema = store.schema();
+        require_writable(schema)?;
+        if !options.overwrite {
+            require_visible(schema)?;
+        }
         Ok(Self {
+            kind: TableKind::new(&store, &options)?,
             aligner: Aligner::new(&schema.fields)?,
-            router: Router::of(&schema)?,
-            stats: StatsLayout::of(&schema)?,
-            indexes: IndexLayout::of(&schema)?.map(Arc::new),
-            names: FileNames::new(table.data_file_prefix(), &store.context().clock.unique_id(), suffix),
-            limits: FileLimits {
-                target_bytes: table.target_file_bytes(false)?,
-                target_rows: table.target_file_rows()?.max(1),
-            },
+            router: Router::of(schema)?,
             memory_bytes: match options.memory_bytes {
                 Some(bytes) => bytes,
-                None => table.write_buffer_bytes()?,
+                None => store.options().write_buffer_bytes()?,
             },
-            total_buckets,
+            total_buckets: store.options().bucket()?,
+            overwrites: options.overwrite,
             writers: HashMap::new(),
-            next_sequence_numbers: None,
+            existing: None,
             store,
-            schema,
         })
     }
 
@@ -95,18 +92,18 @@ impl TableWriter {
     /// a default value may be missing, and its default stands where the value is NULL.
     ///
     /// # Errors
-    /// `InvalidInput` for missing, unknown and repeated columns, for NULL where the table has NOT NULL, and for values
-    /// that the table's types cannot hold; `Storage` and its kin when a file cannot be written.
+    /// `InvalidInput` for missing, unknown and repeated columns, for NULL where the table has NOT NULL, for values that
+    /// the table's types cannot hold, for rows whose kind is none or that the merge engine does not take, and for
+    /// partitions whose rows are in another number of buckets: nothing of the batch is written then. `Storage` and its
+    /// kin when a file cannot be written.
     pub async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let batch = self.aligner.align(batch)?;
-        for Routed { partition, bucket, rows } in self.router.route(&batch)? {
-            let key = (partition, bucket);
-            if !self.writers.contains_key(&key) {
-                let writer = self.open_bucket(&key.0, bucket).await?;
-                self.writers.insert(key.clone(), writer);
-            }
-            if let Some(writer) = self.writers.get_mut(&key) {
-                writer.write(&self.store, &self.names, &rows).await?;
+        let incoming = self.kind.rows(&self.aligner, batch)?;
+        let routed = self.router.route(&incoming.values, &incoming.rows)?;
+        drop(incoming);
+        self.open_buckets(&routed).await?;
+        for Routed { partition, bucket, rows } in routed {
+            if let Some(writer) = self.writers.get_mut(&(partition, bucket)) {
+                writer.write(&self.store, &rows).await?;
             }
         }
         self.free_memory().await
@@ -116,7 +113,8 @@ impl TableWriter {
     /// place in the table. None when no row was written.
     ///
     /// # Errors
-    /// `Storage` and its kin; all files of this writer are deleted then, as far as that succeeds.
+    /// `Storage` and its kin, and what merging rows refuses; all files of this writer are deleted then, as far as that
+    /// succeeds.
     pub async fn prepare_commit(mut self) -> Result<Vec<CommitMessage>> {
         if let Err(error) = self.finish().await {
             // What counts is why the files could not be completed.
@@ -142,60 +140,62 @@ impl TableWriter {
     }
 
     async fn finish(&mut self) -> Result<()> {
-        let (store, names) = (&self.store, &self.names);
-        let rolls: Vec<_> = self.writers.values_mut().map(|writer| writer.roll(store, names)).collect();
-        stream::iter(rolls).buffer_unordered(FINISH_CONCURRENCY).try_collect::<()>().await?;
-        let now_millis = self.store.context().clock.now_millis();
-        self.writers.values_mut().try_for_each(|writer| writer.describe(self.schema.id, &self.stats, now_millis))
-    }
-
-    async fn open_bucket(&mut self, partition: &BinaryRow, bucket: i32) -> Result<AppendWriter> {
-        let next_sequence_number = self.next_sequence_number(partition, bucket).await?;
-        let (limits, indexes) = (self.limits, self.indexes.clone());
-        AppendWriter::new(&self.store, &self.schema, partition.clone(), bucket, limits, indexes, next_sequence_number)
-    }
-
-    /// Rows of one bucket are ordered by sequence number, so new ones come after those that are there (Java
-    /// `AbstractFileStoreWrite`); tables without buckets have no such order and begin at 0 (Java
-    /// `AppendFileStoreWrite`).
-    async fn next_sequence_number(&mut self, partition: &BinaryRow, bucket: i32) -> Result<i64> {
-        if self.total_buckets == UNAWARE_BUCKET {
-            return Ok(0);
+        let spilled = self.writers.values().any(BucketWriter::has_spilled);
+        let concurrency = if spilled { SPILLED_FINISH_CONCURRENCY } else { FINISH_CONCURRENCY };
+        let mut tasks = stream::iter(self.writers.drain().collect::<Vec<_>>())
+            .map(|(key, mut writer)| {
+                let store = self.store.clone();
+                let finish = async move {
+                    let outcome = writer.finish(&store).await;
+                    Ok((key, writer, outcome))
+                };
+                background(self.store.context(), stream::once(finish).boxed(), 1)
+            })
+            .flatten_unordered(concurrency);
+        let mut outcome = Ok(());
+        while let Some((key, writer, finished)) = tasks.try_next().await? {
+            self.writers.insert(key, writer);
+            outcome = outcome.and(finished);
         }
-        let numbers = match &mut self.next_sequence_numbers {
-            Some(numbers) => numbers,
-            none => none.insert(next_sequence_numbers(&self.store).await?),
-        };
-        Ok(numbers.get(&(partition.clone(), bucket)).copied().unwrap_or(0))
+        outcome
     }
 
-    /// While the rows in memory take more than the budget, completes the file that holds most of them.
+    /// Opens the buckets that are new to this writer, all or none.
+    async fn open_buckets(&mut self, routed: &[Routed]) -> Result<()> {
+        let is_new = |piece: &&Routed| !self.writers.contains_key(&(piece.partition.clone(), piece.bucket));
+        let new: Vec<&Routed> = routed.iter().filter(is_new).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        // Tables without buckets have no order, and begin at 0 (Java `AppendFileStoreWrite`).
+        if self.existing.is_none() && self.total_buckets != UNAWARE_BUCKET {
+            self.existing = Some(Existing::read(&self.store, self.overwrites).await?);
+        }
+        if let Some(existing) = &self.existing {
+            let partitions: HashSet<&BinaryRow> = new.iter().map(|piece| &piece.partition).collect();
+            for partition in partitions {
+                existing.check_total_buckets(&self.store, partition, self.total_buckets)?;
+            }
+        }
+        for Routed { partition, bucket, .. } in new {
+            let next = self.existing.as_ref().map_or(0, |there| there.next_sequence_number(partition, *bucket));
+            let writer = self.kind.open(&self.store, partition.clone(), *bucket, next)?;
+            self.writers.insert((partition.clone(), *bucket), writer);
+        }
+        Ok(())
+    }
+
+    /// While the rows in memory take more than the budget, relieves the bucket that holds most of them.
     async fn free_memory(&mut self) -> Result<()> {
         loop {
-            let taken: u64 = self.writers.values().map(AppendWriter::memory).sum();
+            let taken: u64 = self.writers.values().map(BucketWriter::memory).sum();
             if taken <= self.memory_bytes {
                 return Ok(());
             }
             match self.writers.values_mut().max_by_key(|writer| writer.memory()) {
-                Some(largest) if largest.memory() > 0 => largest.roll(&self.store, &self.names).await?,
+                Some(largest) if largest.memory() > 0 => largest.relieve(&self.store).await?,
                 _ => return Ok(()),
             }
         }
     }
-}
-
-/// One more than the largest sequence number of each bucket of the latest snapshot.
-async fn next_sequence_numbers(store: &TableStore) -> Result<HashMap<(BinaryRow, i32), i64>> {
-    let types: Vec<DataType> = store.schema().partition_fields().into_iter().map(|field| field.data_type).collect();
-    let mut numbers = HashMap::new();
-    let Some(snapshot) = store.latest_snapshot().await? else { return Ok(numbers) };
-    for entry in live_entries(store, &snapshot, &|_, _| true).await? {
-        let next = entry.file.max_sequence_number.checked_add(1).ok_or_else(|| {
-            Error::corrupt("expected a sequence number that can be followed by another, found the largest")
-                .with_context("file", &entry.file.file_name)
-        })?;
-        let number = numbers.entry((entry.partition.normalised(&types)?, entry.bucket)).or_insert(0);
-        *number = next.max(*number);
-    }
-    Ok(numbers)
 }

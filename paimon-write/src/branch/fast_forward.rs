@@ -8,8 +8,8 @@ use paimon_io::{PutOutcome, TableStore};
 use paimon_spec::{Error, ErrorKind, Result, Snapshot, Tag};
 
 use super::{branch_missing, check_name};
-use crate::history::{all_tags, delete_snapshots, forget_latest, write_hints};
-use crate::options::require_writable;
+use crate::history::{all_tags, delete_changelogs, delete_snapshots, forget_latest, write_hints};
+use crate::options::require_known_history;
 
 /// Files read at the same time.
 const READS_AT_ONCE: usize = 16;
@@ -20,15 +20,15 @@ const READS_AT_ONCE: usize = 16;
 /// Whoever is stopped on the way leaves a table that can be read: as it was, as it is to be, or (when it had more
 /// snapshots than `branch`) at an older snapshot of its own; forwarding again ends it. Only where both had changed the
 /// schema, each in its own way, are the rows from before read by the other one's schema for that moment. Data files of
-/// replaced snapshots stay, until orphan files are cleaned. Do not commit to the store's branch at the same time, and
+/// replaced snapshots stay, until orphan files are cleaned; changelogs of the replaced history go. Do not commit to the store's branch at the same time, and
 /// open the table anew afterwards.
 ///
 /// # Errors
 /// `InvalidInput` when `branch` is the store's own or has no snapshot; `NotFound` (context `branch`); `CommitConflict` when
 /// somebody committed meanwhile; `CorruptData` when a file of the branch is damaged, before anything is changed;
-/// `Unsupported` for tables that this build does not write.
+/// `Unsupported` for tables whose history has more than this build knows of.
 pub async fn fast_forward(store: &TableStore, branch: &str) -> Result<()> {
-    require_writable(store.schema())?;
+    require_known_history(store.schema())?;
     check_name(branch)?;
     if store.branch() == Some(branch) {
         return Err(Error::invalid(format!("Fast-forward from the current branch '{branch}' is not allowed.")));
@@ -37,6 +37,7 @@ pub async fn fast_forward(store: &TableStore, branch: &str) -> Result<()> {
     let history = History::read(&source, branch).await?;
     history.put_schemas(store).await?;
     history.put_snapshots(store).await?;
+    delete_changelogs(store, history.first).await?;
     history.delete_schemas(store).await?;
     history.put_tags(store).await?;
     write_hints(store, history.last).await

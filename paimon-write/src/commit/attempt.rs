@@ -11,12 +11,12 @@ use futures::future::try_join;
 use paimon_io::{PutOutcome, TableStore};
 use paimon_scan::live_entries;
 use paimon_spec::{
-    CommitKind, EntryHead, Error, ErrorKind, FileKind, IndexManifestEntry, ManifestEntry, ManifestFileMeta, Result,
-    Snapshot,
+    CommitKind, EntryHead, Error, ErrorKind, FileKind, IndexManifestEntry, KeyComparator, ManifestEntry,
+    ManifestFileMeta, Result, Snapshot,
 };
 
 use super::changes::Change;
-use super::conflict::{find_conflict, find_vector_conflict};
+use super::conflict::{find_conflict, find_key_conflict, find_vector_conflict};
 use super::index_files;
 use super::manifest_files::{ListFile, ManifestFiles};
 use super::manifest_merge;
@@ -40,6 +40,9 @@ const LONGEST_RACE_WAIT: u64 = 16;
 
 /// Java: `SequenceSnapshotProperties`.
 const MAX_SEQUENCE_NUMBER: &str = "sequence.generation.max-sequence-number";
+
+/// Before the first.
+const NO_SEQUENCE_NUMBER: i64 = -1;
 
 /// Publishes a snapshot with the change and clears up what it does not need.
 pub(super) async fn publish(store: &TableStore, request: &CommitRequest, change: Change) -> Result<Committed> {
@@ -97,10 +100,19 @@ struct Publication<'a> {
     in_doubt: Option<i64>,
     /// Metadata files that the published snapshot refers to.
     needed: HashSet<String>,
-    /// The delta list, when it is the same whatever is there, and the files it refers to.
-    delta: Option<(ListFile, HashSet<String>)>,
+    /// The delta list, when it is the same whatever is there.
+    delta: Option<WrittenList>,
+    /// The list of changelogs, which is the same whatever is there.
+    changelog: Option<WrittenList>,
     /// Manifests before and after the merge of the first try.
     merge: Option<(Vec<ManifestFileMeta>, Vec<ManifestFileMeta>)>,
+}
+
+/// A manifest list, and the files it refers to, itself among them.
+#[derive(Clone)]
+struct WrittenList {
+    list: ListFile,
+    files: HashSet<String>,
 }
 
 /// The files and index files that a try adds and deletes.
@@ -121,6 +133,7 @@ impl<'a> Publication<'a> {
             in_doubt: None,
             needed: HashSet::new(),
             delta: None,
+            changelog: None,
             merge: None,
         })
     }
@@ -266,6 +279,8 @@ impl<'a> Publication<'a> {
         };
         let delta = self.delta(latest).await?;
         let delta_rows = row_count(&delta.entries)?;
+        let changelog = &self.change.changelog;
+        let changelog_record_count = if changelog.is_empty() { None } else { Some(row_count(changelog)?) };
         let previous_rows = previous_rows(store, latest).await?;
         let total_rows = previous_rows
             .checked_add(delta_rows)
@@ -274,7 +289,11 @@ impl<'a> Publication<'a> {
         let (manifests, mut files) = self.base_manifests(latest).await?;
         let base_list = self.files.add_list(&manifests)?;
         files.insert(base_list.name.clone());
-        let delta_list = self.delta_list(&delta.entries, &mut files)?;
+        let delta_list = self.delta_list(&delta.entries)?;
+        let changelog_list = self.changelog_list()?;
+        files.extend(
+            [Some(&delta_list), changelog_list.as_ref()].into_iter().flatten().flat_map(|list| list.files.clone()),
+        );
         let index_manifest = match &delta.index_files {
             None => latest.and_then(|latest| latest.index_manifest.clone()),
             Some(index_files) if index_files.is_empty() => None,
@@ -283,6 +302,7 @@ impl<'a> Publication<'a> {
         files.extend(index_manifest.clone());
         self.files.flush().await?;
 
+        let properties = properties(store, self.request, latest, &delta.entries).await?;
         let clock = &store.context().clock;
         let snapshot = Snapshot {
             version: Some(SNAPSHOT_VERSION),
@@ -291,10 +311,10 @@ impl<'a> Publication<'a> {
             schema_id: schema.id,
             base_manifest_list: base_list.name,
             base_manifest_list_size: Some(base_list.size),
-            delta_manifest_list: delta_list.name,
-            delta_manifest_list_size: Some(delta_list.size),
-            changelog_manifest_list: None,
-            changelog_manifest_list_size: None,
+            delta_manifest_list: delta_list.list.name,
+            delta_manifest_list_size: Some(delta_list.list.size),
+            changelog_manifest_list_size: changelog_list.as_ref().map(|written| written.list.size),
+            changelog_manifest_list: changelog_list.map(|written| written.list.name),
             index_manifest,
             commit_user: self.request.user.clone(),
             writer_version: Some(concat!("paimon-rs-", env!("CARGO_PKG_VERSION")).to_owned()),
@@ -303,13 +323,13 @@ impl<'a> Publication<'a> {
             time_millis: clock.now_millis(),
             total_record_count: Some(total_rows),
             delta_record_count: Some(delta_rows),
-            changelog_record_count: None,
+            changelog_record_count,
             watermark: latest.and_then(|latest| latest.watermark),
             // Statistics are of the schema they were gathered with; the snapshot that brought them has it too.
             statistics: latest
                 .filter(|latest| latest.schema_id == schema.id)
                 .and_then(|latest| latest.statistics.clone()),
-            properties: properties(self.request, latest, &delta.entries),
+            properties,
             next_row_id: Some(latest.and_then(|latest| latest.next_row_id).unwrap_or(0)),
             operation: None,
         };
@@ -337,20 +357,23 @@ impl<'a> Publication<'a> {
         Ok((merged, names))
     }
 
-    /// The list of the manifests of `entries`.
-    fn delta_list(&mut self, entries: &[ManifestEntry], files: &mut HashSet<String>) -> Result<ListFile> {
+    /// The list of the manifests of `entries`, which are what the state before leaves of the change.
+    fn delta_list(&mut self, entries: &[ManifestEntry]) -> Result<WrittenList> {
         let depends_on_base = self.change.replaces.is_some();
-        if let Some((list, names)) = self.delta.as_ref().filter(|_| !depends_on_base) {
-            files.extend(names.iter().cloned());
-            return Ok(list.clone());
+        if let Some(written) = self.delta.as_ref().filter(|_| !depends_on_base) {
+            return Ok(written.clone());
         }
-        let manifests = self.files.add_manifests(entries)?;
-        let list = self.files.add_list(&manifests)?;
-        let names: HashSet<String> =
-            manifests.into_iter().map(|manifest| manifest.file_name).chain([list.name.clone()]).collect();
-        files.extend(names.iter().cloned());
-        self.delta = Some((list.clone(), names));
-        Ok(list)
+        let written = write_list(&mut self.files, entries)?;
+        self.delta = Some(written.clone());
+        Ok(written)
+    }
+
+    /// The list of the manifests of changelogs, when there are some.
+    fn changelog_list(&mut self) -> Result<Option<WrittenList>> {
+        if self.changelog.is_none() && !self.change.changelog.is_empty() {
+            self.changelog = Some(write_list(&mut self.files, &self.change.changelog)?);
+        }
+        Ok(self.changelog.clone())
     }
 
     /// What changes against the state `latest`, after checking that it can.
@@ -367,6 +390,7 @@ impl<'a> Publication<'a> {
                 let base = partitions.live_entries(store, latest).await?;
                 let entries: Vec<ManifestEntry> = delete_all(&base).chain(change.entries.iter().cloned()).collect();
                 refuse(find_conflict(&base, &entries, CommitKind::Overwrite))?;
+                self.check_keys(live_after(&base, &entries))?;
                 let mut index_changes = delete_index_files(&previous_index, partitions)?;
                 index_changes.extend(change.index_changes.iter().cloned());
                 (entries, index_changes)
@@ -380,11 +404,13 @@ impl<'a> Publication<'a> {
                 let partitions = PartitionSet::exactly(store.schema(), partitions)?;
                 let base = partitions.live_entries(store, latest).await?;
                 refuse(find_conflict(&base, &change.entries, change.kind))?;
+                self.check_keys(live_after(&base, &change.entries))?;
                 refuse(find_vector_conflict(live_after(&base, &change.entries), &change.index_changes))?;
                 (change.entries.clone(), change.index_changes.clone())
             }
             (_, latest) => {
                 refuse(find_conflict(&[], &change.entries, change.kind))?;
+                self.check_keys(change.entries.iter())?;
                 if let Some(latest) = latest {
                     check_bucket_numbers(store, latest, &change.entries).await?;
                 }
@@ -398,6 +424,15 @@ impl<'a> Publication<'a> {
             Some(index_files::combine(&previous_index, &index_changes, has_buckets)?)
         };
         Ok(Delta { entries, index_files })
+    }
+
+    /// Refuses a state whose levels of sorted files would not be sorted any more.
+    fn check_keys<'e>(&self, live: impl Iterator<Item = &'e ManifestEntry>) -> Result<()> {
+        let schema = self.store.schema();
+        if schema.primary_keys.is_empty() {
+            return Ok(());
+        }
+        refuse(find_key_conflict(live, &KeyComparator::of(schema))?)
     }
 
     /// An error that says that everything was kept, and why.
@@ -423,6 +458,13 @@ impl<'a> Publication<'a> {
 fn backoff_millis(shortest: u64, longest: u64, count: u32) -> u64 {
     let factor = 1_u64.checked_shl(count.saturating_sub(1)).unwrap_or(u64::MAX);
     shortest.saturating_mul(factor).min(longest)
+}
+
+fn write_list(files: &mut ManifestFiles<'_>, entries: &[ManifestEntry]) -> Result<WrittenList> {
+    let manifests = files.add_manifests(entries)?;
+    let list = files.add_list(&manifests)?;
+    let names = manifests.into_iter().map(|manifest| manifest.file_name).chain([list.name.clone()]).collect();
+    Ok(WrittenList { list, files: names })
 }
 
 fn refuse(conflict: Option<super::Conflict>) -> Result<()> {
@@ -492,21 +534,33 @@ async fn check_bucket_numbers(store: &TableStore, latest: &Snapshot, entries: &[
     refuse(find_conflict(&base, entries, CommitKind::Append))
 }
 
-/// The request's, and the largest sequence number where the table keeps it there.
-fn properties(
+/// The request's, and the largest sequence number where the table keeps it there (Java `SequenceSnapshotProperties`).
+async fn properties(
+    store: &TableStore,
     request: &CommitRequest,
     latest: Option<&Snapshot>,
     entries: &[ManifestEntry],
-) -> Option<BTreeMap<String, String>> {
+) -> Result<Option<BTreeMap<String, String>>> {
+    let kept = match (latest.and_then(largest_sequence_number), latest) {
+        (None, _) if !store.options().sequence_numbers_follow_snapshot()? => None,
+        (None, None) => Some(NO_SEQUENCE_NUMBER),
+        (None, Some(latest)) => {
+            let live = live_entries(store, latest, &|_, _| true).await?;
+            Some(live.iter().map(|entry| entry.file.max_sequence_number).fold(NO_SEQUENCE_NUMBER, i64::max))
+        }
+        (kept, _) => kept,
+    };
     let mut properties = request.properties.clone();
-    let kept = latest
-        .and_then(|latest| latest.properties.as_ref()?.get(MAX_SEQUENCE_NUMBER))
-        .and_then(|number| number.parse::<i64>().ok());
     if let Some(kept) = kept {
         let added =
             entries.iter().filter(|entry| entry.kind == FileKind::Add).map(|entry| entry.file.max_sequence_number);
         let largest = added.fold(kept, i64::max);
         properties.insert(MAX_SEQUENCE_NUMBER.to_owned(), largest.to_string());
     }
-    (!properties.is_empty()).then_some(properties)
+    Ok((!properties.is_empty()).then_some(properties))
+}
+
+/// The largest sequence number that a snapshot keeps, of all rows that the table ever had.
+pub(crate) fn largest_sequence_number(snapshot: &Snapshot) -> Option<i64> {
+    snapshot.properties.as_ref()?.get(MAX_SEQUENCE_NUMBER)?.parse().ok()
 }

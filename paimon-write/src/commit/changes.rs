@@ -1,6 +1,6 @@
 //! A request and its messages to the changes they mean.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use paimon_spec::{
     CommitKind, CommitMessage, DELETION_VECTORS, DataFileMeta, Error, FileKind, IndexManifestEntry, ManifestEntry,
@@ -8,22 +8,34 @@ use paimon_spec::{
 };
 
 use super::overwrite::PartitionSet;
+use super::upgrade::upgrade;
 use super::{CommitMode, CommitRequest};
+use crate::options::require_visible;
 
 /// What one snapshot changes.
 #[derive(Debug)]
 pub(super) struct Change {
     pub(super) kind: CommitKind,
     pub(super) entries: Vec<ManifestEntry>,
+    /// Files of changelogs, which no state of the table has.
+    pub(super) changelog: Vec<ManifestEntry>,
     pub(super) index_changes: Vec<IndexManifestEntry>,
     /// Partitions whose files and index files all go.
     pub(super) replaces: Option<PartitionSet>,
 }
 
 impl Change {
-    /// Whether it only adds files, so that it fits whatever is there.
+    fn new(kind: CommitKind) -> Self {
+        Self { kind, entries: Vec::new(), changelog: Vec::new(), index_changes: Vec::new(), replaces: None }
+    }
+
+    /// Whether it only adds files that fit whatever is there.
     pub(super) fn only_adds(&self) -> bool {
-        self.kind == CommitKind::Append
+        self.kind == CommitKind::Append && self.entries.iter().all(|entry| entry.file.level == 0)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.changelog.is_empty() && self.index_changes.is_empty()
     }
 }
 
@@ -31,10 +43,9 @@ impl Change {
 /// when there is nothing to do.
 pub(super) fn plan(schema: &TableSchema, request: &CommitRequest, messages: &[CommitMessage]) -> Result<Vec<Change>> {
     messages.iter().try_for_each(|message| check_message(schema, message))?;
-    let mut written =
-        Change { kind: CommitKind::Append, entries: Vec::new(), index_changes: Vec::new(), replaces: None };
-    let mut compacted =
-        Change { kind: CommitKind::Compact, entries: Vec::new(), index_changes: Vec::new(), replaces: None };
+    check_writers(schema, messages)?;
+    let mut written = Change::new(CommitKind::Append);
+    let mut compacted = Change::new(CommitKind::Compact);
     for message in messages {
         let entry = |kind, file: &DataFileMeta| ManifestEntry {
             kind,
@@ -47,6 +58,7 @@ pub(super) fn plan(schema: &TableSchema, request: &CommitRequest, messages: &[Co
         let delete = |file| entry(FileKind::Delete, file);
         written.entries.extend(message.new_files.iter().map(add));
         written.entries.extend(message.deleted_files.iter().map(delete));
+        written.changelog.extend(message.changelog_files.iter().map(add));
         compacted.entries.extend(message.compact_before.iter().map(delete));
         compacted.entries.extend(message.compact_after.iter().map(add));
         let only_compacts =
@@ -54,9 +66,19 @@ pub(super) fn plan(schema: &TableSchema, request: &CommitRequest, messages: &[Co
         let target = if only_compacts { &mut compacted } else { &mut written };
         target.index_changes.extend(message.index_changes.iter().cloned());
     }
-    let has_written = !written.entries.is_empty() || !written.index_changes.is_empty();
-    let has_compacted = !compacted.entries.is_empty() || !compacted.index_changes.is_empty();
+    let (has_written, has_compacted) = (!written.is_empty(), !compacted.is_empty());
 
+    if !matches!(request.mode, CommitMode::Append) {
+        // Readers of changelogs pass over replaced rows, so Java commits none either.
+        written.changelog.clear();
+        if !has_compacted {
+            written.entries = upgrade(schema, written.entries)?;
+        }
+    }
+    let stay_new = |entry: &ManifestEntry| entry.kind == FileKind::Add && entry.file.level == 0;
+    if written.entries.iter().any(stay_new) {
+        require_visible(schema)?;
+    }
     let partitioned = !schema.partition_keys.is_empty();
     let makes_snapshot = match &request.mode {
         CommitMode::Append => {
@@ -121,6 +143,24 @@ fn partition_set(schema: &TableSchema, specs: &[BTreeMap<String, String>]) -> Re
     Ok(PartitionSet::matching(schema, specs))
 }
 
+/// Rows of one key are ordered by their sequence numbers, which only one writer of a bucket hands out.
+fn check_writers(schema: &TableSchema, messages: &[CommitMessage]) -> Result<()> {
+    if schema.primary_keys.is_empty() {
+        return Ok(());
+    }
+    let mut written = HashSet::new();
+    for message in messages.iter().filter(|message| !message.new_files.is_empty()) {
+        if !written.insert((&message.partition, message.bucket)) {
+            return Err(Error::invalid(format!(
+                "two writers have written to bucket {} of one partition for this commit; which of their rows are newer \
+                 cannot be told: send all rows of a bucket to one writer",
+                message.bucket
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn check_message(schema: &TableSchema, message: &CommitMessage) -> Result<()> {
     let partition_columns = schema.partition_keys.len();
     if message.partition.arity() != partition_columns {
@@ -138,11 +178,7 @@ fn check_message(schema: &TableSchema, message: &CommitMessage) -> Result<()> {
         )));
     }
     message
-        .new_files
-        .iter()
-        .chain(&message.deleted_files)
-        .chain(&message.compact_before)
-        .chain(&message.compact_after)
+        .files()
         .map(|file| &file.file_name)
         .chain(message.index_changes.iter().map(|change| &change.file_name))
         .try_for_each(|name| check_file_name("commit message", name))

@@ -7,7 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use paimon_spec::{
-    BinaryRow, CommitKind, Error, ErrorKind, FileIdentifier, FileKind, IndexManifestEntry, ManifestEntry,
+    BinaryRow, CommitKind, Error, ErrorKind, FileIdentifier, FileKind, IndexManifestEntry, KeyComparator,
+    ManifestEntry, OrderedKey, Result,
 };
 
 /// Why changes cannot be applied.
@@ -33,6 +34,13 @@ pub enum Conflict {
         /// The number of buckets that the new file was written with.
         new: i32,
     },
+    /// Two files of one bucket on one level from 1 would share keys: another commit has put rows there.
+    KeysOverlap {
+        /// The name of one of them.
+        file: String,
+        /// The name of the other.
+        other: String,
+    },
     /// A deletion vector is for a file that is not there (any more).
     VectorWithoutFile {
         /// The data file's name.
@@ -51,6 +59,11 @@ impl fmt::Display for Conflict {
                 f,
                 "data file {file} was written with {new} buckets, but the rows of its partition are in {there}: \
                  overwrite the partition to change its number of buckets"
+            ),
+            Self::KeysOverlap { file, other } => write!(
+                f,
+                "data files {file} and {other} would hold the same keys on one level: another commit has changed the \
+                 rows of their bucket"
             ),
             Self::VectorWithoutFile { file } => {
                 write!(f, "rows of data file {file} were to be deleted, but another commit has removed the file")
@@ -86,6 +99,30 @@ pub(super) fn find_vector_conflict<'a>(
         .flat_map(|change| change.deletion_vectors.iter().flatten())
         .find(|vector| !live.contains(vector.data_file_name.as_str()))
         .map(|vector| Conflict::VectorWithoutFile { file: vector.data_file_name.clone() })
+}
+
+/// Whether files of one bucket on one level from 1 overlap in the order of keys: such a level is one sorted run.
+///
+/// # Errors
+/// `CorruptData` when the bounds of a file are no keys of the table.
+pub(super) fn find_key_conflict<'a>(
+    live: impl Iterator<Item = &'a ManifestEntry>,
+    keys: &KeyComparator,
+) -> Result<Option<Conflict>> {
+    let mut levels: HashMap<(&BinaryRow, i32, i32), Vec<(OrderedKey, OrderedKey, &str)>> = HashMap::new();
+    for entry in live.filter(|entry| entry.file.level > 0) {
+        let file = &entry.file;
+        let bounds = (keys.ordered(&file.min_key)?, keys.ordered(&file.max_key)?, file.file_name.as_str());
+        levels.entry((&entry.partition, entry.bucket, file.level)).or_default().push(bounds);
+    }
+    for files in levels.values_mut() {
+        files.sort_unstable();
+        let overlap = files.iter().zip(files.iter().skip(1)).find(|((_, max, _), (min, _, _))| max >= min);
+        if let Some(((_, _, file), (_, _, other))) = overlap {
+            return Ok(Some(Conflict::KeysOverlap { file: (*file).to_owned(), other: (*other).to_owned() }));
+        }
+    }
+    Ok(None)
 }
 
 fn find_bucket_conflict(base: &[ManifestEntry], delta: &[ManifestEntry], kind: CommitKind) -> Option<Conflict> {

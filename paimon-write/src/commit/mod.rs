@@ -6,6 +6,7 @@
 //! | `attempt` | one try after the other until a snapshot with the changes is published |
 //! | `conflict` | whether changes can be applied to a state of the table |
 //! | `overwrite` | which partitions are replaced, and by that which files go |
+//! | `upgrade` | new files of an overwrite straight to the last level |
 //! | `index_files` | the index files of the next snapshot |
 //! | `manifest_merge` | fewer, larger manifests |
 //! | `manifest_files` | the metadata files that a commit writes, and which of them are still needed |
@@ -19,6 +20,7 @@ mod manifest_files;
 mod manifest_merge;
 mod overwrite;
 mod statistics;
+mod upgrade;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use paimon_io::TableStore;
 use paimon_spec::{CommitKind, CommitMessage, Error, FileKind, Result, Snapshot, check_file_name};
 
+pub(crate) use attempt::largest_sequence_number;
 pub use conflict::{Conflict, find_conflict};
 
 use crate::options::require_writable;
@@ -93,13 +96,19 @@ pub enum Committed {
 /// up to 100 for each of the option `commit.max-retries`; failures whose outcome is not known count once each; the option
 /// `commit.timeout` bounds both. Between tries it waits, from `commit.min-retry-wait` to `commit.max-retry-wait`.
 ///
+/// New files of an overwrite of a primary-key table go to the last level where they do not overlap (option
+/// `overwrite-upgrade`). Changelog files are committed by [`CommitMode::Append`] alone: to readers of changelogs an
+/// overwrite has no changes.
+///
 /// The messages' data files are never deleted here. See [`abort`] for that, and do not call it after an error for which
 /// [`outcome_is_unknown`] holds.
 ///
 /// # Errors
 /// `CommitConflict` when what is to be replaced or deleted is no longer there, when a bucket number differs from that of
-/// the rows that are there, when the table is another one by now, and (retryable) when too many races were lost;
-/// `InvalidInput` for messages that do not fit the request; `Unsupported` for tables that this build does not write.
+/// the rows that are there, when files of one level would overlap, when the table is another one by now, and (retryable)
+/// when too many races were lost; `InvalidInput` for messages that do not fit the request, and for two of one bucket of a
+/// primary-key table; `Unsupported` for tables that this build does not write, and for new rows that nobody would see
+/// before a compaction.
 pub async fn commit(store: &TableStore, request: &CommitRequest, messages: &[CommitMessage]) -> Result<Committed> {
     require_writable(store.schema())?;
     let mut outcome = Committed::Nothing;
@@ -127,7 +136,7 @@ pub async fn abort(store: &TableStore, messages: &[CommitMessage]) -> Result<()>
     let mut paths = Vec::new();
     for message in messages {
         let folder = store.bucket_path(&message.partition, message.bucket)?;
-        for file in message.new_files.iter().chain(&message.compact_after) {
+        for file in message.new_files.iter().chain(&message.changelog_files).chain(&message.compact_after) {
             if file.external_path.is_none() {
                 for name in std::iter::once(&file.file_name).chain(&file.extra_files) {
                     check_file_name("commit message", name)?;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Int32Array, Int64Array, MapBuilder, StringArray, StringBuilder};
+use arrow::array::{Int32Array, Int64Array, MapBuilder, RecordBatch, StringArray, StringBuilder};
 use arrow::datatypes::Int32Type;
 use futures::TryStreamExt;
 use paimon_io::testkit::{self, DistantStore, Operation, Requests};
@@ -252,7 +252,7 @@ async fn index_files_go_with_their_data_files() {
     let mut schema = table.schema().as_ref().clone();
     schema.options.insert("target-file-row-num".to_owned(), "200".to_owned());
     let mut writer =
-        TableWriter::open(table.with_schema(Arc::new(schema)), WriteOptions { memory_bytes: Some(0) }).await.unwrap();
+        TableWriter::open(table.with_schema(Arc::new(schema)), WriteOptions { memory_bytes: Some(0), ..WriteOptions::default() }).await.unwrap();
     writer.write(&batch(0..500)).await.unwrap();
     assert!(table.storage().list(&folder).await.unwrap().iter().any(|file| file.name.ends_with(".index")));
     writer.abort().await.unwrap();

@@ -136,11 +136,32 @@ async fn a_commit_meanwhile_is_kept_and_told() {
     assert_eq!(files, ["a", "b", "c", "d", "e"]);
 }
 
+#[rstest]
+#[case::row_ids("row-tracking.enabled", "true")]
+#[case::columns_of_files("data-evolution.enabled", "true")]
+#[case::files_of_others("type", "object-table")]
 #[tokio::test]
-async fn tables_with_changelogs_are_not_rolled_back() {
+async fn tables_whose_history_has_more_are_not_rolled_back(#[case] option: &str, #[case] value: &str) {
     let (_, table) = table().await;
     let mut schema = (**table.schema()).clone();
-    schema.primary_keys = vec!["id".into()];
+    schema.options.insert(option.into(), value.into());
     let error = rollback(&table.with_schema(Arc::new(schema)), &ReadPoint::Snapshot(3)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn changelogs_after_the_state_go_with_their_snapshots() {
+    let (_, table) = table().await;
+    for id in 1..=3 {
+        table.storage().put(&table.paths().changelog(id), "{}".into()).await.unwrap();
+    }
+    table.storage().put(&table.paths().changelog_latest_hint(), "3".into()).await.unwrap();
+    let names = async || -> Vec<String> {
+        let files = table.storage().list(&table.paths().changelog_dir()).await.unwrap();
+        files.into_iter().map(|file| file.name).collect()
+    };
+    rollback(&table, &ReadPoint::Snapshot(3)).await.unwrap();
+    assert_eq!(names().await, ["LATEST", "changelog-1", "changelog-2", "changelog-3"]);
+    rollback(&table, &ReadPoint::Tag("one".into())).await.unwrap();
+    assert_eq!(names().await, ["changelog-1"]);
 }

@@ -34,6 +34,10 @@ fn batch(rows: &[(Option<i32>, Option<&str>)]) -> RecordBatch {
     RecordBatch::try_new(arrow_schema(&table(&[], &[]).fields).unwrap(), columns).unwrap()
 }
 
+fn routed(schema: &TableSchema, batch: &RecordBatch) -> Vec<Routed> {
+    Router::of(schema).unwrap().route(batch, batch).unwrap()
+}
+
 fn numbers(rows: &RecordBatch) -> Vec<i64> {
     rows.column(2).as_primitive::<Int64Type>().values().to_vec()
 }
@@ -41,7 +45,7 @@ fn numbers(rows: &RecordBatch) -> Vec<i64> {
 #[test]
 fn a_table_without_partitions_and_buckets_takes_the_batch_as_it_is() {
     let batch = batch(&[(Some(1), None), (Some(2), None)]);
-    let routed = Router::of(&table(&[], &[])).unwrap().route(&batch).unwrap();
+    let routed = routed(&table(&[], &[]), &batch);
     assert_eq!(routed.len(), 1);
     assert_eq!((routed[0].bucket, &routed[0].partition), (0, &BinaryRow::empty()));
     assert_eq!(routed[0].rows, batch);
@@ -50,7 +54,7 @@ fn a_table_without_partitions_and_buckets_takes_the_batch_as_it_is() {
 #[test]
 fn rows_of_a_partition_keep_their_order() {
     let batch = batch(&[(Some(2), None), (None, None), (Some(2), None), (Some(1), None), (None, None)]);
-    let routed = Router::of(&table(&["p"], &[])).unwrap().route(&batch).unwrap();
+    let routed = routed(&table(&["p"], &[]), &batch);
     let found: Vec<(Option<Datum>, Vec<i64>)> = routed
         .iter()
         .map(|piece| {
@@ -64,7 +68,7 @@ fn rows_of_a_partition_keep_their_order() {
 #[test]
 fn partition_values_stand_in_the_order_of_the_partition_keys() {
     let batch = batch(&[(Some(1), Some("x"))]);
-    let routed = Router::of(&table(&["q", "p"], &[])).unwrap().route(&batch).unwrap();
+    let routed = routed(&table(&["q", "p"], &[]), &batch);
     let types = [DataType::string(), DataType::nullable(TypeKind::Int)];
     let values = routed[0].partition.values(&types).unwrap();
     assert_eq!(values, [Some(Datum::String("x".to_owned())), Some(Datum::Int(1))]);
@@ -74,9 +78,9 @@ fn partition_values_stand_in_the_order_of_the_partition_keys() {
 #[rstest]
 #[case::ints("p", &[(0, 3), (1, 2), (2, 0), (3, 1), (4, 2), (5, 0), (6, 0), (7, 3), (8, 0), (9, 3)])]
 fn buckets_are_those_of_other_writers(#[case] key: &str, #[case] expected: &[(i32, i32)]) {
-    let router = Router::of(&table(&[], &[("bucket", "4"), ("bucket-key", key)])).unwrap();
+    let table = table(&[], &[("bucket", "4"), ("bucket-key", key)]);
     for (value, bucket) in expected {
-        let routed = router.route(&batch(&[(Some(*value), None)])).unwrap();
+        let routed = routed(&table, &batch(&[(Some(*value), None)]));
         assert_eq!(routed[0].bucket, *bucket, "key {value}");
     }
 }
@@ -85,7 +89,7 @@ fn buckets_are_those_of_other_writers(#[case] key: &str, #[case] expected: &[(i3
 fn without_a_bucket_key_all_rows_are_in_one_bucket() {
     let mut schema = table(&[], &[]);
     schema.options.insert("bucket".to_owned(), "4".to_owned());
-    let routed = Router::of(&schema).unwrap().route(&batch(&[(Some(1), None), (Some(2), None), (None, None)])).unwrap();
+    let routed = routed(&schema, &batch(&[(Some(1), None), (Some(2), None), (None, None)]));
     assert_eq!(routed.len(), 1);
     assert_eq!(routed[0].bucket, bucket_of(BucketFunction::Default, &BinaryRow::empty(), &[], 4).unwrap());
     assert_eq!(numbers(&routed[0].rows), [0, 1, 2]);
@@ -93,7 +97,7 @@ fn without_a_bucket_key_all_rows_are_in_one_bucket() {
 
 #[test]
 fn an_empty_batch_goes_nowhere() {
-    assert!(Router::of(&table(&["p"], &[])).unwrap().route(&batch(&[])).unwrap().is_empty());
+    assert!(routed(&table(&["p"], &[]), &batch(&[])).is_empty());
 }
 
 type Row = (Option<i32>, Option<String>);
@@ -141,7 +145,7 @@ proptest! {
             expected.entry((partition.to_metadata(), bucket)).or_default().push(at as i64);
         }
 
-        let routed = Router::of(&schema).unwrap().route(&batch(&views)).unwrap();
+        let routed = routed(&schema, &batch(&views));
         let found: BTreeMap<(Vec<u8>, i32), Vec<i64>> = routed
             .iter()
             .map(|piece| ((piece.partition.to_metadata(), piece.bucket), numbers(&piece.rows)))
@@ -149,4 +153,74 @@ proptest! {
         prop_assert_eq!(found.len(), routed.len());
         prop_assert_eq!(found, expected);
     }
+
+    #[test]
+    fn integers_without_null_take_a_shorter_way_to_the_same_bucket(
+        rows in prop::collection::vec((any::<i32>(), any::<i64>()), 1..40),
+        buckets in 1..50_i32,
+    ) {
+        let columns: [(&str, ArrayRef, TypeKind); 2] = [
+            ("p", Arc::new(rows.iter().map(|row| Some(row.0)).collect::<Int32Array>()), TypeKind::Int),
+            ("row", Arc::new(rows.iter().map(|row| Some(row.1)).collect::<Int64Array>()), TypeKind::BigInt),
+        ];
+        let count = buckets.to_string();
+        for (name, column, kind) in columns {
+            let schema = table(&[], &[("bucket", &count), ("bucket-key", name)]);
+            let batch = RecordBatch::try_from_iter([(name, column.clone())]).unwrap();
+            let found = bucket_of_rows(&schema, &batch).unwrap();
+            let types = [DataType::nullable(kind)];
+            for row in 0..rows.len() {
+                let key = BinaryRow::from_values(&[datum_at(&column, &types[0], row).unwrap()], &types).unwrap();
+                let wanted = bucket_of(BucketFunction::Default, &key, &types, buckets).unwrap();
+                prop_assert_eq!(found.value(row), wanted);
+            }
+        }
+    }
+
+    #[test]
+    fn all_rows_of_a_bucket_go_through_one_channel(rows in rows(), channels in 1..9_u32, partitioned in any::<bool>()) {
+        let keys: &[&str] = if partitioned { &["p"] } else { &[] };
+        let schema = table(keys, &[("bucket", "3"), ("bucket-key", "q")]);
+        let views: Vec<(Option<i32>, Option<&str>)> = rows.iter().map(|(p, q)| (*p, q.as_deref())).collect();
+        let batch = batch(&views);
+        let router = ChannelRouter::new(&schema, channels).unwrap();
+        prop_assert_eq!(router.columns(), if partitioned { &["p", "q"][..] } else { &["q"] });
+        let found = router.route(&batch).unwrap();
+        prop_assert!(found.values().iter().all(|channel| (0..channels as i32).contains(channel)));
+        for piece in routed(&schema, &batch) {
+            let rows = numbers(&piece.rows);
+            prop_assert!(rows.iter().all(|row| found.value(*row as usize) == found.value(rows[0] as usize)));
+            if !partitioned {
+                prop_assert_eq!(found.value(rows[0] as usize), piece.bucket.rem_euclid(channels as i32));
+            }
+        }
+    }
+}
+
+#[test]
+fn more_buckets_than_a_table_is_made_for_are_told_apart() {
+    let schema = table(&["p"], &[("bucket", "40000"), ("bucket-key", "q")]);
+    let texts: Vec<String> = (0..50).map(|n| n.to_string()).collect();
+    let rows: Vec<_> = (0..100).map(|n| (Some(n % 2), Some(texts[n as usize / 2].as_str()))).collect();
+    let found = routed(&schema, &batch(&rows));
+    assert_eq!(found.iter().map(|piece| piece.rows.num_rows()).sum::<usize>(), 100);
+    let places: std::collections::HashSet<_> = found.iter().map(|piece| (&piece.partition, piece.bucket)).collect();
+    assert_eq!(places.len(), found.len());
+}
+
+#[test]
+fn rows_are_routed_by_the_names_of_columns() {
+    let schema = table(&[], &[("bucket", "4"), ("bucket-key", "row")]);
+    let ids: ArrayRef = Arc::new(Int32Array::from(vec![7, 8]));
+    let other: ArrayRef = Arc::new(StringArray::from(vec!["x", "y"]));
+    let rows = RecordBatch::try_from_iter([("other", other.clone()), ("row", ids)]).unwrap();
+    assert_eq!(bucket_of_rows(&schema, &rows).unwrap().values(), &[3, 0]);
+
+    let rows = RecordBatch::try_from_iter([("other", other)]).unwrap();
+    let error = bucket_of_rows(&schema, &rows).unwrap_err();
+    assert_eq!(error.kind(), paimon_spec::ErrorKind::InvalidInput);
+    assert!(error.message().contains("'row'"), "{error}");
+    let error = bucket_of_rows(&table(&[], &[]), &rows).unwrap_err();
+    assert_eq!(error.kind(), paimon_spec::ErrorKind::Unsupported);
+    assert!(ChannelRouter::new(&schema, 0).is_err());
 }

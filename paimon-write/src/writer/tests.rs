@@ -1,10 +1,12 @@
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, StringArray};
 use arrow::datatypes::Int32Type;
 use futures::TryStreamExt;
 use paimon_io::testkit;
 use paimon_merge::{ReadRequest, read};
 use paimon_scan::{ScanRequest, plan};
-use paimon_spec::{DataField, ErrorKind, FileSource, Schema, TypeKind};
+use paimon_spec::{DataField, DataType, ErrorKind, FileSource, Schema, TypeKind};
 use rstest::rstest;
 
 use super::*;
@@ -133,7 +135,7 @@ async fn files_are_about_as_large_as_the_target() {
 async fn a_small_memory_budget_makes_more_files_and_loses_nothing() {
     let table = testkit::create_table(schema(true, &[])).await;
     let batches: Vec<RecordBatch> = (0..5).map(|n| batch(&[(Some(1), n), (Some(2), n), (Some(3), n)])).collect();
-    let messages = write(&table, WriteOptions { memory_bytes: Some(0) }, &batches).await;
+    let messages = write(&table, WriteOptions { memory_bytes: Some(0), ..WriteOptions::default() }, &batches).await;
     assert_eq!(messages.iter().map(|message| message.new_files.len()).collect::<Vec<_>>(), [5, 5, 5]);
     let _ = commit(&table, &request(&table, CommitMode::Append).await, &messages).await.unwrap();
     assert_eq!(rows(&table).await.len(), 15);
@@ -155,7 +157,7 @@ async fn sequence_numbers_of_a_bucket_go_on_from_those_that_are_there() {
 #[tokio::test]
 async fn an_aborted_writer_leaves_no_files() {
     let table = testkit::create_table(schema(false, &[("target-file-row-num", "2")])).await;
-    let mut writer = TableWriter::open(table.clone(), WriteOptions { memory_bytes: Some(0) }).await.unwrap();
+    let mut writer = TableWriter::open(table.clone(), WriteOptions { memory_bytes: Some(0), ..WriteOptions::default() }).await.unwrap();
     writer.write(&batch(&[(None, 1), (None, 2), (None, 3)])).await.unwrap();
     assert_eq!(files_in(&table, "bucket-0").await, 2);
     writer.abort().await.unwrap();
@@ -188,16 +190,4 @@ async fn tables_that_are_not_written_yet_say_so(#[case] options: &[(&str, &str)]
     assert!(error.message().contains(named) && error.message().ends_with("is not supported yet"), "{error}");
     let error = commit(&table, &request(&table, CommitMode::Append).await, &[]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-}
-
-#[tokio::test]
-async fn primary_key_tables_are_not_written_yet() {
-    let mut schema = schema(false, &[]);
-    schema.primary_keys = vec!["id".to_owned()];
-    let table = testkit::create_table(schema).await;
-    let error = TableWriter::open(table, WriteOptions::default()).await.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.message()),
-        (ErrorKind::Unsupported, "writing primary-key tables is not supported yet")
-    );
 }

@@ -1,4 +1,7 @@
-use paimon_spec::{CommitKind, DELETION_VECTORS, DeletionVectorMeta, FileKind, IndexManifestEntry, ManifestEntry};
+use paimon_spec::{
+    CommitKind, DELETION_VECTORS, DataType, Datum, DeletionVectorMeta, FileKind, IndexManifestEntry, ManifestEntry,
+    TypeKind,
+};
 use rstest::rstest;
 
 use super::*;
@@ -82,4 +85,40 @@ fn a_deletion_vector_needs_its_data_file() {
     assert_eq!(find_vector_conflict([entry(Add, "a")].iter(), changes), None);
     let expected = Some(Conflict::VectorWithoutFile { file: "a".to_owned() });
     assert_eq!(find_vector_conflict([entry(Add, "b")].iter(), changes), expected);
+}
+
+fn sorted_file(name: &str, bucket: i32, level: i32, keys: (i64, i64)) -> ManifestEntry {
+    let key = |value| BinaryRow::from_values(&[Some(Datum::BigInt(value))], &[DataType::not_null(TypeKind::BigInt)]);
+    let mut entry = ManifestEntry { bucket, total_buckets: 2, ..entry(Add, name) };
+    (entry.file.level, entry.file.min_key, entry.file.max_key) = (level, key(keys.0).unwrap(), key(keys.1).unwrap());
+    entry
+}
+
+#[rstest]
+#[case::beside_one_another(0, 1, (11, 20), false)]
+#[case::one_key_in_both(0, 1, (10, 20), true)]
+#[case::one_around_the_other(0, 1, (-5, 20), true)]
+#[case::on_another_level(0, 2, (5, 6), false)]
+#[case::in_another_bucket(1, 1, (5, 6), false)]
+#[case::not_sorted_yet(0, 0, (5, 6), false)]
+fn files_of_a_level_do_not_overlap(
+    #[case] bucket: i32,
+    #[case] level: i32,
+    #[case] bounds: (i64, i64),
+    #[case] no: bool,
+) {
+    let files = [sorted_file("a", 0, 1, (1, 10)), sorted_file("b", bucket, level, bounds)];
+    let keys = KeyComparator::new(vec![DataType::not_null(TypeKind::BigInt)]);
+    let found = find_key_conflict(files.iter(), &keys).unwrap();
+    assert_eq!(found.is_some(), no, "{found:?}");
+    assert!(found.is_none_or(|conflict| conflict.to_string().contains("the same keys")));
+}
+
+#[test]
+fn bounds_that_are_no_keys_are_told() {
+    let file =
+        ManifestEntry { file: paimon_spec::DataFileMeta { level: 1, ..entry(Add, "a").file }, ..entry(Add, "a") };
+    let keys = KeyComparator::new(vec![DataType::not_null(TypeKind::BigInt)]);
+    let error = find_key_conflict([file].iter(), &keys).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CorruptData);
 }
