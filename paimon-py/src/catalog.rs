@@ -13,6 +13,9 @@ use crate::runtime::{Process, block_on};
 use crate::schema::{parse_changes, parse_schema};
 use crate::table::NativeTable;
 
+/// The system table that reads only what needs no merge.
+const READ_OPTIMIZED: &str = "ro";
+
 /// A connected catalog.
 #[pyclass(frozen, module = "pypaimon._native")]
 pub(crate) struct NativeCatalog {
@@ -74,9 +77,10 @@ impl NativeCatalog {
 
     fn get_table(&self, py: Python<'_>, database: &str, object: &str) -> PyResult<NativeTable> {
         let catalog = self.catalog.clone();
-        let identifier = Identifier::new(database, object).or_raise(py)?;
+        let mut identifier = Identifier::new(database, object).or_raise(py)?;
+        let read_optimized = identifier.system_table.take_if(|name| name == READ_OPTIMIZED).is_some();
         let store = block_on(py, async move { catalog.table(&identifier).await })?;
-        Ok(NativeTable::new(store, self.catalog.options().clone()))
+        Ok(NativeTable::new(store, self.catalog.options().clone(), read_optimized))
     }
 
     fn alter_table(

@@ -1,12 +1,15 @@
 //! What the crates below may not take for themselves: time, random identifiers, the environment.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use paimon_io::{Clock, IoContext, MetadataCache};
+use futures::future::BoxFuture;
+use paimon_io::{Clock, IoContext, MetadataCache, Spawner};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 /// Environment variable: bytes of decoded metadata that a process keeps; `0` keeps none.
@@ -44,14 +47,29 @@ impl Clock for SystemClock {
     }
 }
 
+/// Tasks on the runtime of whoever asks. A handle that is kept would be dead in a forked child.
+#[derive(Debug)]
+struct Tasks;
+
+impl Spawner for Tasks {
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        // All reading is done by tasks of the runtime.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(task);
+        }
+    }
+}
+
 /// A process's context, with the cache that the environment asks for.
 pub(crate) fn new_context() -> IoContext {
     let capacity = std::env::var(CACHE_VARIABLE).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(CACHE_BYTES);
-    IoContext::new(Arc::new(SystemClock), MetadataCache::new(capacity))
+    let mut context = IoContext::new(Arc::new(SystemClock), MetadataCache::new(capacity));
+    context.spawner = Some(Arc::new(Tasks));
+    context
 }
 
 /// `context` as a catalog's options want it: `cache-enabled` (default true), `local.fsync` (default false); and with
-/// the environment as Python has it now.
+/// the environment and the folder for temporary files as Python has them now.
 ///
 /// # Errors
 /// `RuntimeError` when there is no Python environment to look at.
@@ -66,7 +84,14 @@ pub(crate) fn adapt_context(
         context.cache = MetadataCache::new(0);
     }
     context.fsync = flag("local.fsync").unwrap_or(context.fsync);
+    context.spill_folder = temporary_folder(py);
     Ok(context)
+}
+
+/// Python's folder for temporary files (`TMPDIR` and its kin say where); `None` when there is none that can be written to.
+fn temporary_folder(py: Python<'_>) -> Option<Arc<Path>> {
+    let folder = py.import("tempfile").ok()?.call_method0("gettempdir").ok()?;
+    folder.extract::<PathBuf>().ok().map(Arc::from)
 }
 
 /// The variables that say how to reach a storage. Python's mapping, because other threads may change the process's.

@@ -50,6 +50,7 @@ impl NativePlan {
             ("partitions", self.report.partitions),
             ("buckets", self.report.buckets),
             ("files", self.report.files),
+            ("sections", self.report.sections),
             ("file_index", self.report.file_index),
         ];
         for (name, Stage { before, after }) in stages {

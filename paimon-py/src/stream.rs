@@ -95,6 +95,39 @@ impl Reading {
         Ok(NativeStream { schema, home: Home::here(), source: Mutex::new(Some(source)), tasks: Arc::default() })
     }
 
+    /// The number of rows, without handing them out.
+    pub(crate) fn count(self, py: Python<'_>) -> PyResult<u64> {
+        let workers = self.workers();
+        block_on(py, async move {
+            let reading = Arc::new(self);
+            let next = Arc::new(AtomicUsize::new(0));
+            let mut tasks = tokio::task::JoinSet::new();
+            for _ in 0..workers {
+                let (reading, next) = (reading.clone(), next.clone());
+                tasks.spawn(async move { caught(reading.count_some(&next)).await });
+            }
+            let mut rows = 0;
+            while let Some(counted) = tasks.join_next().await {
+                let gone = |error| Error::internal("paimon-py", "a task that counts is gone").with_source(error);
+                rows += counted.map_err(gone)??;
+            }
+            Ok(rows)
+        })
+    }
+
+    /// Rows of split after split, as `next` hands them out.
+    async fn count_some(&self, next: &AtomicUsize) -> Result<u64> {
+        let mut rows = 0;
+        while let Some(split) = self.splits.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let opened = paimon_merge::read(&self.store, split, &self.request).await;
+            let mut read = self.named(split, opened).await?;
+            while let Some(batch) = read.next().await {
+                rows += self.named(split, batch).await?.num_rows() as u64;
+            }
+        }
+        Ok(rows)
+    }
+
     /// A limit is reached soonest by one reader that stops there.
     fn workers(&self) -> usize {
         if self.request.limit.is_some() { 1 } else { self.parallelism.clamp(1, self.splits.len().max(1)) }

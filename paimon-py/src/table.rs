@@ -8,13 +8,16 @@ mod read_point;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, RecordBatch};
 use paimon_io::{FileSnapshotCommit, Storage, TableStore, arrow_schema};
 use paimon_merge::ReadRequest;
 use paimon_scan::{ScanRequest, Slice};
 use paimon_spec::{DataField, DataSplit, Error, Result, TableSchema};
-use paimon_write::{CommitMode, CommitRequest, Committed, WriteOptions};
+use paimon_write::{ChannelRouter, CommitMode, CommitRequest, Committed, WriteOptions};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use pyo3_arrow::PyRecordBatch;
+use pyo3_arrow::error::PyArrowError;
 
 use self::native_parquet::why_not_native;
 use self::options::{changed_options, on_branch, travels, with_options};
@@ -33,6 +36,9 @@ use crate::stream::{NativeBatch, NativeStream, Reading};
 use crate::tags::NativeTags;
 use crate::write::{NativeCommitMessage, NativeWriter};
 
+/// Bytes of rows that the merges of one read hold, about, however many splits are read at the same time.
+const MERGE_BYTES: u64 = 256 << 20;
+
 /// A table with one schema and its dynamic options. Never changes.
 #[pyclass(frozen, module = "pypaimon._native")]
 pub(crate) struct NativeTable {
@@ -41,15 +47,27 @@ pub(crate) struct NativeTable {
     /// Options that `copy` set or removed, on top of the stored ones.
     dynamic: BTreeMap<String, Option<String>>,
     pin: Option<Pin>,
+    /// Whether only what needs no merge is read: the highest level of a table with a primary key.
+    read_optimized: bool,
 }
 
 impl NativeTable {
-    pub(crate) fn new(store: TableStore, catalog_options: BTreeMap<String, String>) -> Self {
-        Self { store, catalog_options, dynamic: BTreeMap::new(), pin: None }
+    pub(crate) fn new(store: TableStore, catalog_options: BTreeMap<String, String>, read_optimized: bool) -> Self {
+        Self { store, catalog_options, dynamic: BTreeMap::new(), pin: None, read_optimized }
     }
 
     fn with(&self, store: TableStore, pin: Option<Pin>) -> Self {
-        Self { store, catalog_options: self.catalog_options.clone(), dynamic: self.dynamic.clone(), pin }
+        let (catalog_options, dynamic) = (self.catalog_options.clone(), self.dynamic.clone());
+        Self { store, catalog_options, dynamic, pin, read_optimized: self.read_optimized }
+    }
+
+    /// # Errors
+    /// `InvalidInput` for a view that only reads.
+    fn require_writable(&self) -> Result<()> {
+        if self.read_optimized {
+            return Err(Error::invalid("a read-optimised table ('$ro') cannot be written; write the table itself"));
+        }
+        Ok(())
     }
 
     /// What it takes to find what this table reads, to be used off the Python thread.
@@ -89,6 +107,7 @@ impl NativeTable {
                 predicate: predicate.map(|predicate| predicate.predicate.clone()),
                 limit,
                 batch_rows,
+                memory_bytes: Some(MERGE_BYTES / parallelism.clamp(1, splits.len().max(1)) as u64),
             },
             parallelism,
         })
@@ -98,13 +117,14 @@ impl NativeTable {
 #[pymethods]
 impl NativeTable {
     #[staticmethod]
-    #[pyo3(signature = (location, catalog_options, schema_json=None, branch=None))]
+    #[pyo3(signature = (location, catalog_options, schema_json=None, branch=None, read_optimized=false))]
     fn open(
         py: Python<'_>,
         location: String,
         catalog_options: BTreeMap<String, String>,
         schema_json: Option<&str>,
         branch: Option<String>,
+        read_optimized: bool,
     ) -> PyResult<Self> {
         let flag = |key: &str| catalog_options.get(key).and_then(|text| text.trim().to_ascii_lowercase().parse().ok());
         let context = adapt_context(py, Process::current()?.context(), flag)?;
@@ -118,12 +138,14 @@ impl NativeTable {
                 None => TableStore::open(storage, branch.as_deref(), committer, context).await,
             }
         })?;
-        Ok(Self::new(store, catalog_options))
+        Ok(Self::new(store, catalog_options, read_optimized))
     }
 
     /// `open`, with a pin as `__reduce__` gives it.
     #[new]
-    #[pyo3(signature = (location, catalog_options, schema_json, branch=None, dynamic=BTreeMap::new(), pin=None))]
+    #[pyo3(signature = (location, catalog_options, schema_json, branch=None, dynamic=BTreeMap::new(), pin=None,
+                        read_optimized=false))]
+    #[expect(clippy::too_many_arguments, reason = "what a pickle holds")]
     fn py_new(
         py: Python<'_>,
         location: String,
@@ -132,8 +154,9 @@ impl NativeTable {
         branch: Option<String>,
         dynamic: BTreeMap<String, Option<String>>,
         pin: Option<(StateTuple, i64)>,
+        read_optimized: bool,
     ) -> PyResult<Self> {
-        let table = Self::open(py, location, catalog_options, Some(schema_json), branch)?;
+        let table = Self::open(py, location, catalog_options, Some(schema_json), branch, read_optimized)?;
         let pin = match pin {
             Some((state, at_millis)) => Some(Pin::new(State::try_from(state).or_raise(py)?, at_millis)),
             None => None,
@@ -146,7 +169,8 @@ impl NativeTable {
         let pin = table.pin.as_ref().map(|pin| (StateTuple::from(pin.state), pin.at_millis));
         let options = without_secrets(table.catalog_options.clone());
         let (branch, dynamic) = (table.branch(), table.dynamic.clone());
-        let arguments = (table.location(), options, table.schema_json(slf.py())?, branch, dynamic, pin);
+        let schema = table.schema_json(slf.py())?;
+        let arguments = (table.location(), options, schema, branch, dynamic, pin, table.read_optimized);
         (slf.get_type(), arguments).into_pyobject(slf.py())
     }
 
@@ -158,6 +182,11 @@ impl NativeTable {
     #[getter]
     fn branch(&self) -> Option<String> {
         self.store.branch().map(str::to_owned)
+    }
+
+    #[getter]
+    fn read_optimized(&self) -> bool {
+        self.read_optimized
     }
 
     #[getter]
@@ -287,6 +316,7 @@ impl NativeTable {
             buckets,
             split_target_bytes,
             slice,
+            read_optimized: slf.get().read_optimized,
             // What is planned is sent to workers: statistics have done their work by then.
             with_stats: false,
             ..ScanRequest::default()
@@ -327,12 +357,20 @@ impl NativeTable {
             .collect(py)
     }
 
+    #[pyo3(signature = (splits, parallelism=1))]
+    fn count_splits(&self, py: Python<'_>, splits: Vec<PyRef<'_, NativeSplit>>, parallelism: usize) -> PyResult<u64> {
+        self.reading(&splits, Some(&[]), None, None, None, parallelism).or_raise(py)?.count(py)
+    }
+
     #[pyo3(signature = (partition_predicate=None))]
     fn count_rows(
         &self,
         py: Python<'_>,
         partition_predicate: Option<PyRef<'_, NativePredicate>>,
     ) -> PyResult<Option<u64>> {
+        if self.read_optimized {
+            return Ok(None);
+        }
         let reader = self.reader(py)?;
         let predicate = partition_predicate.map(|predicate| predicate.predicate.clone());
         block_on(py, async move { reader.count_rows(predicate.as_ref()).await })
@@ -363,9 +401,29 @@ impl NativeTable {
         Ok(NativeBatch(partition_batch(self.store.schema(), &splits).or_raise(py)?))
     }
 
-    #[pyo3(signature = (memory_bytes=None))]
-    fn writer(&self, py: Python<'_>, memory_bytes: Option<u64>) -> PyResult<NativeWriter> {
-        NativeWriter::open(py, self.store.clone(), WriteOptions { memory_bytes })
+    #[pyo3(signature = (memory_bytes=None, *, row_kind_column=None, order_column=None, overwrite=false))]
+    fn writer(
+        &self,
+        py: Python<'_>,
+        memory_bytes: Option<u64>,
+        row_kind_column: Option<String>,
+        order_column: Option<String>,
+        overwrite: bool,
+    ) -> PyResult<NativeWriter> {
+        self.require_writable().or_raise(py)?;
+        let options = WriteOptions { memory_bytes, row_kind_column, order_column, overwrite };
+        NativeWriter::open(py, self.store.clone(), options)
+    }
+
+    fn routing_columns(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(ChannelRouter::new(self.store.schema(), 1).or_raise(py)?.columns().to_vec())
+    }
+
+    fn route(&self, py: Python<'_>, rows: PyRecordBatch, channels: u32) -> PyResult<NativeBatch> {
+        let schema = self.store.schema();
+        let routed = py.detach(|| ChannelRouter::new(schema, channels)?.route(rows.as_ref())).or_raise(py)?;
+        let batch = RecordBatch::try_from_iter([("channel", Arc::new(routed) as ArrayRef)]);
+        Ok(NativeBatch(batch.map_err(PyArrowError::from)?))
     }
 
     #[pyo3(signature = (messages, *, user, identifier, mode, partition, partitions, properties, identity))]
@@ -382,6 +440,7 @@ impl NativeTable {
         properties: BTreeMap<String, String>,
         identity: String,
     ) -> PyResult<Option<i64>> {
+        self.require_writable().or_raise(py)?;
         let mode = match mode {
             "append" => CommitMode::Append,
             "overwrite-dynamic" => CommitMode::OverwriteDynamic,

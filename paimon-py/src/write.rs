@@ -138,11 +138,7 @@ impl NativeCommitMessage {
     }
 
     fn is_empty(&self) -> bool {
-        let message = &self.0;
-        [&message.new_files, &message.deleted_files, &message.compact_before, &message.compact_after]
-            .iter()
-            .all(|files| files.is_empty())
-            && message.index_changes.is_empty()
+        self.0.is_empty()
     }
 
     fn __repr__(&self) -> String {

@@ -25,6 +25,12 @@ def catalog(tmp_path: Path) -> FileSystemCatalog:
     return made
 
 
+@pytest.fixture
+def options(tmp_path: Path) -> dict[str, str]:
+    """Options for the warehouse of `catalog`."""
+    return {"warehouse": str(tmp_path / "warehouse")}
+
+
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """A store of moto's, on a free port of this machine; it has a bucket ``lake``."""

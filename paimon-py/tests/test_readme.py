@@ -14,13 +14,14 @@ from pypaimon import CatalogFactory, Schema
 
 daft = pytest.importorskip("daft")
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+HERE = Path(__file__).parent
+README = (HERE.parent / "README.md").read_text()
 COLUMNS = pa.schema([("region", pa.string()), ("id", pa.int64()), ("amount", pa.decimal128(12, 2))])
 
 
-def samples(section: str) -> list[str]:
+def samples(section: str, readme: str = README) -> list[str]:
     """The Python blocks under a heading."""
-    text = re.split(r"^## ", README, flags=re.MULTILINE)
+    text = re.split(r"^## ", readme, flags=re.MULTILINE)
     (found,) = [part for part in text if part.startswith(section + "\n")]
     return re.findall(r"^```python\n(.*?)^```$", found, flags=re.MULTILINE | re.DOTALL)
 
@@ -55,6 +56,9 @@ def test_the_samples_run_one_after_another(
     names["options"] = {"warehouse": str(tmp_path)}
     run(samples("Daft"), names, replaced)
     assert names["frame"].count_rows() == daft.read_paimon(names["catalog"].get_table("sales.copy")).count_rows() == 3
+    run(samples("Primary-key tables"), names, replaced)
+    left = names["read_paimon"]("sales.stock", names["options"]).sort("id").to_pydict()
+    assert left == {"id": [3, 4], "name": ["cocoa", "juice"], "left": [5, 7]}
     told = samples("Tags, increments, branches")
     run(told, names, replaced)
     assert len(told) == 5
@@ -63,6 +67,14 @@ def test_the_samples_run_one_after_another(
     assert re.search(r"^snapshot \d+ \['data-.*\.parquet'", capsys.readouterr().out, re.MULTILINE)
     run(samples("Options of tables"), names, replaced)
     assert names["catalog"].get_table("sales.events").options.get("file-index.bitmap.columns") == "kind"
+
+
+def test_the_sample_of_a_primary_key_table_on_the_front_page_runs(tmp_path: Path) -> None:
+    names: dict[str, Any] = {}
+    front_page = (HERE.parents[1] / "README.md").read_text()
+    run(samples("Primary-key tables", front_page), names, {"/tmp/warehouse": str(tmp_path)})
+    left = names["read_paimon"]("shop.stock", names["options"]).sort("id").to_pydict()
+    assert left == {"id": [1, 2], "name": ["tea", "coffee"], "left": [9, 18]}
 
 
 def test_the_samples_for_object_storage_run(names: dict[str, Any], s3: dict[str, str]) -> None:

@@ -304,3 +304,17 @@ def test_an_io_config_says_what_options_leave_out() -> None:
     assert options_with(spoken, IOConfig(s3=s3)) == spoken, "what the options say of S3 is all there is"
     assert options_with({"warehouse": "/w"}, IOConfig(s3=s3)) == {"warehouse": "/w"}
     assert infer_io_config(options_with(bare, IOConfig(s3=S3Config(anonymous=True)))).s3.anonymous
+
+
+def test_a_primary_key_table_is_upserted_and_merged(options: dict[str, str]) -> None:
+    catalog = CatalogFactory.create(options)
+    catalog.create_database("db", True)
+    schema = Schema.from_pyarrow_schema(COLUMNS, primary_keys=["id"], options={"bucket": "2"})
+    catalog.create_table("db.t", schema, False)
+    write_paimon(daft.from_pydict(ROWS), "db.t", options)
+    changes = daft.from_pydict({"id": [2, 3], "name": ["BOB", None], "dt": ["2024-01-03", None], "op": ["+U", "-D"]})
+    write_paimon(changes, "db.t", options, row_kind_column="op")
+    current = read_paimon("db.t", options)
+    assert current.sort("id").to_pydict()["name"] == ["alice", "BOB"]
+    assert current.where(daft.col("id") == 2).to_pydict()["dt"] == ["2024-01-03"]
+    assert current.count_rows() == 2

@@ -73,7 +73,7 @@ class NativeCatalog:
         """
 
     def get_table(self, database: str, object: str) -> NativeTable:
-        """A table with its latest schema; `object` may name a branch: ``t$branch_b``."""
+        """A table with its latest schema; `object` may name a branch, ``t$branch_b``, and end with ``$ro``."""
 
     def alter_table(self, database: str, object: str, changes_json: str, ignore_if_not_exists: bool) -> None:
         """Makes a new schema; `changes_json` is a list of changes as in Paimon's REST API."""
@@ -95,12 +95,17 @@ class NativeTable:
         branch: str | None = None,
         dynamic: Mapping[str, str | None] = ...,
         pin: tuple[_State, int] | None = None,
+        read_optimized: bool = False,
     ) -> Self:
         """What unpickling calls; use `open`."""
 
     @staticmethod
     def open(
-        location: str, catalog_options: Mapping[str, str], schema_json: str | None = None, branch: str | None = None
+        location: str,
+        catalog_options: Mapping[str, str],
+        schema_json: str | None = None,
+        branch: str | None = None,
+        read_optimized: bool = False,
     ) -> NativeTable:
         """Opens a table without a catalog, as workers do.
 
@@ -109,6 +114,7 @@ class NativeTable:
             catalog_options: With the secrets that its storage needs.
             schema_json: The exact schema; ``None``: the latest.
             branch: The branch.
+            read_optimized: See the property.
         """
 
     @property
@@ -117,6 +123,10 @@ class NativeTable:
 
     @property
     def branch(self) -> str | None: ...
+    @property
+    def read_optimized(self) -> bool:
+        """Whether it reads only what needs no merge, ``t$ro``: of a primary-key table the highest level."""
+
     @property
     def pinned(self) -> _State | None:
         """What it is pinned to, for `pin`; ``None``: what its options say, anew at each read."""
@@ -228,6 +238,9 @@ class NativeTable:
     ) -> NativeStream:
         """Like `read`, into memory before it returns, in the order of the splits."""
 
+    def count_splits(self, splits: Sequence[NativeSplit], parallelism: int = 1) -> int:
+        """Rows of splits, by reading no more of them than it takes."""
+
     def count_rows(self, partition_predicate: NativePredicate | None = None) -> int | None:
         """Rows by metadata alone; ``None`` when that cannot tell."""
 
@@ -246,8 +259,34 @@ class NativeTable:
     def partition_batch(self, splits: Sequence[NativeSplit]) -> NativeBatch:
         """The partition columns, one row for each split."""
 
-    def writer(self, memory_bytes: int | None = None) -> NativeWriter:
-        """A writer that holds at most about `memory_bytes` (``None``: the table's option)."""
+    def writer(
+        self,
+        memory_bytes: int | None = None,
+        *,
+        row_kind_column: str | None = None,
+        order_column: str | None = None,
+        overwrite: bool = False,
+    ) -> NativeWriter:
+        """A writer.
+
+        Args:
+            memory_bytes: What it holds at most, about; ``None``: the table's option.
+            row_kind_column: A column of the rows, not of the table, with ``+I``, ``-U``, ``+U`` or ``-D``.
+            order_column: A column of the rows, not of the table, of 64-bit integers: the order in which rows of a key
+                follow one another; ``None``: that in which they are written.
+            overwrite: Whether what is written replaces what is there.
+        """
+
+    def routing_columns(self) -> list[str]:
+        """The columns by which rows of a table with fixed buckets find their partition and bucket."""
+
+    def route(self, rows: Any, channels: int) -> NativeBatch:
+        """For each row one of so many channels, in a column ``channel``: rows of one bucket go one way.
+
+        Args:
+            rows: A record batch, with the columns of `routing_columns` at least.
+            channels: How many there are.
+        """
 
     def commit(
         self,

@@ -52,9 +52,10 @@ _MODULES: Mapping[str, str] = {
     "table.system": "system tables are not supported yet: see table.snapshot_manager() and table.list_tags()",
     "utils": _ELSE,
     "write.ray_datasink": "use pypaimon.daft.write_paimon: Daft runs on Ray with daft.set_runner_ray()",
-    "write.table_delete": "deleting rows is not supported yet: overwrite their partitions",
-    "write.table_update": "updating rows is not supported yet: overwrite their partitions",
-    "write.table_upsert_by_key": "upserts are not supported yet: overwrite partitions",
+    "write.table_delete": "delete rows of primary-key tables by row kinds, see write_builder.with_row_kind_column; of "
+    "append tables overwrite their partitions",
+    "write.table_update": "write the new rows to a primary-key table; of append tables overwrite partitions",
+    "write.table_upsert_by_key": "write the new rows to a primary-key table; of append tables overwrite partitions",
 }
 
 

@@ -87,15 +87,16 @@ def check_castable(given: pa.DataType, wanted: pa.DataType, name: str) -> None:
 def cast_flat_columns(batch: pa.RecordBatch, wanted: pa.Schema) -> pa.RecordBatch:
     """Casts columns without children to the types of another schema, such as text to numbers.
 
-    What differs only in layout or in nested fields is left to the writer.
+    What differs only in layout or in nested fields, and columns that the schema does not have, are left to the writer.
 
     Raises:
         ValueError: A value would be changed by the cast; the text names the column.
     """
     columns = []
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        kind = wanted.field(name).type
-        if not pa.types.is_nested(column.type) and _paimon_type(column.type) != kind:
+        at = wanted.get_field_index(name)
+        kind = column.type if at < 0 else wanted.field(at).type
+        if at >= 0 and not pa.types.is_nested(column.type) and _paimon_type(column.type) != kind:
             try:
                 column = column.cast(kind)
             except pa.ArrowException as error:

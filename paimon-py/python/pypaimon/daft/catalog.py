@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _SELECTORS = ("snapshot_id", "tag_name", "timestamp", "incremental")
 _READ_OPTIONS = {*_SELECTORS, "branch", "io_config", "follow_latest", "reader"}
-_WRITE_OPTIONS = {"partition", "commit_properties", "idempotence_key", "branch"}
+_WRITE_OPTIONS = {"partition", "commit_properties", "idempotence_key", "branch", "row_kind_column"}
 
 
 class PaimonCatalog(Catalog):

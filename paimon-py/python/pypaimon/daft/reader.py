@@ -42,7 +42,8 @@ def read_paimon(
     that snapshot expires meanwhile and its files are gone, executing raises ``SnapshotExpiredError``.
 
     Args:
-        table_identifier: Full name such as ``"db.t"``, or ``"db.t$branch_b"`` for a branch.
+        table_identifier: Full name such as ``"db.t"``, or ``"db.t$branch_b"`` for a branch. ``"db.t$ro"`` reads of a
+            primary-key table only what a full compaction has merged: faster, and as old as that is.
         catalog_options: Options for ``CatalogFactory.create``, such as ``{"warehouse": "/path"}``.
         snapshot_id: Snapshot to read.
         tag_name: Tag to read.

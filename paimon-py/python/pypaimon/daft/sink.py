@@ -36,15 +36,18 @@ class PaimonDataSink(DataSink[list[bytes]]):
     cuts do not become files of their own. A copy that was pickled to a worker writes files for each call and sends
     back their metadata. Such a pickle carries the catalog options, credentials included: workers need them.
 
+    Daft gives the pieces in any order: rows of primary-key tables are written by ``pypaimon.daft.keyed``.
+
     Args:
         table: The table; its dynamic options count.
         mode: ``"append"`` or ``"overwrite"``.
         partition: See ``write_paimon``.
         commit_properties: See ``write_paimon``.
         idempotence_key: See ``write_paimon``.
+        row_kind_column: See ``write_paimon``.
 
     Raises:
-        ValueError: Another mode, or a partition the table does not have.
+        ValueError: Another mode, a partition the table does not have, or row kinds for a table without primary key.
     """
 
     def __init__(
@@ -55,13 +58,17 @@ class PaimonDataSink(DataSink[list[bytes]]):
         partition: Mapping[str, Any] | None = None,
         commit_properties: Mapping[str, str] | None = None,
         idempotence_key: str | None = None,
+        row_kind_column: str | None = None,
     ) -> None:
         if mode not in ("append", "overwrite"):
             raise ValueError(f"Only 'append' or 'overwrite' mode is supported, got: {mode!r}")
         if partition is not None and mode != "overwrite":
             raise ValueError("partition= names what mode='overwrite' replaces; it has no meaning with mode='append'")
-        self._table = PinnedTable.of(table, table.native.catalog_options(), follow_latest=True)
+        if row_kind_column is not None and not table.is_primary_key_table:
+            raise ValueError("row_kind_column= says what rows do to their keys, but the table has no primary key")
+        self.table = PinnedTable.of(table, table.native.catalog_options(), follow_latest=True)
         self._fields = pa.schema(table.native.arrow_schema())
+        self.buckets, self.partitioned = table.total_buckets, bool(table.partition_keys)
         self._operation = "OVERWRITE" if mode == "overwrite" else "ADD"
         options = table.table_schema.options
         self._partition = None
@@ -77,6 +84,7 @@ class PaimonDataSink(DataSink[list[bytes]]):
         self._identifier = _BATCH_IDENTIFIER if idempotence_key is None else _IDEMPOTENT_IDENTIFIER
         self._user = _commit_user(idempotence_key, options.get("commit.user-prefix"))
         self._identity = table.native.identity()
+        self._row_kind_column = row_kind_column
         self._writer: NativeWriter | None = None
 
     def name(self) -> str:
@@ -102,8 +110,9 @@ class PaimonDataSink(DataSink[list[bytes]]):
         """
         if len(set(given.names)) < len(given.names):
             raise ValueError(f"Cannot write to Paimon with duplicate input field names: {given.names}")
+        self._check_row_kinds(given)
         missing = [name for name in self._fields.names if name not in given.names]
-        extra = [name for name in given.names if name not in self._fields.names]
+        extra = [name for name in given.names if name not in (*self._fields.names, self._row_kind_column)]
         wrong = [f"missing fields: {missing}"] if missing else []
         wrong += [f"extra fields: {extra}"] if extra else []
         if wrong:
@@ -115,15 +124,27 @@ class PaimonDataSink(DataSink[list[bytes]]):
         """Whether a retained snapshot was committed under the same idempotence key."""
         if self._identifier == _BATCH_IDENTIFIER:
             return False
-        return self._table.native.snapshots().find_commit(self._user, self._identifier) is not None
+        return self.table.native.snapshots().find_commit(self._user, self._identifier) is not None
 
     def empty_result(self) -> DataFrame:
         """The result frame of a write without new files."""
         return DataFrame._from_micropartitions(self._result([]))
 
     def start(self) -> None:
-        """Opens the writer that all calls of ``write`` in this process share."""
-        self._writer = self._table.native.writer()
+        """Opens the writer that all calls of ``write`` in this process share.
+
+        Raises:
+            UnsupportedError: Rows of such a table cannot be written yet.
+        """
+        self._writer = self.open_writer()
+
+    def open_writer(self, order_column: str | None = None) -> NativeWriter:
+        """A writer of the table; `order_column` numbers the rows that it is given, in any order."""
+        return self.table.native.writer(
+            row_kind_column=self._row_kind_column,
+            order_column=order_column,
+            overwrite=self._operation == "OVERWRITE",
+        )
 
     def write(self, micropartitions: Iterator[MicroPartition]) -> Iterator[WriteResult[list[bytes]]]:
         """Writes some rows; the result holds the metadata of files that only this call wrote."""
@@ -131,7 +152,7 @@ class PaimonDataSink(DataSink[list[bytes]]):
             rows, size = self._write_all(self._writer, micropartitions)
             yield WriteResult(result=[], bytes_written=size, rows_written=rows)
             return
-        writer = self._table.native.writer()
+        writer = self.open_writer()
         try:
             rows, size = self._write_all(writer, micropartitions)
             messages = writer.prepare_commit()
@@ -140,13 +161,34 @@ class PaimonDataSink(DataSink[list[bytes]]):
             raise
         yield WriteResult([message.to_bytes() for message in messages], bytes_written=size, rows_written=rows)
 
+    def write_batch(self, batch: pa.RecordBatch, writer: NativeWriter | None = None) -> None:
+        """Writes rows that have the columns of the table, those of row kinds and order, and no others.
+
+        Args:
+            batch: The rows.
+            writer: Who writes; ``None``: the writer of this process.
+
+        Raises:
+            ValueError: They do not fit; the text names the column.
+        """
+        batch = cast_flat_columns(batch, self._fields)
+        if self._partition is not None:
+            self._partition.check(batch)
+        writer = writer or self._writer
+        assert writer is not None
+        writer.write(batch)
+
     def finalize(self, write_results: list[WriteResult[list[bytes]]]) -> MicroPartition:
         """Commits everything that was written, and lists the new files."""
-        messages = [_message_from_bytes(data) for result in write_results for data in result.result]
+        return self.commit([data for result in write_results for data in result.result])
+
+    def commit(self, written: list[bytes]) -> MicroPartition:
+        """Commits what other processes wrote, and what this one has written, and lists the new files."""
+        messages = [_message_from_bytes(data) for data in written]
         if self._writer is not None:
             messages += self._writer.prepare_commit()
             self._writer = None
-        native = self._table.native
+        native = self.table.native
         try:
             native.commit(
                 messages,
@@ -179,12 +221,24 @@ class PaimonDataSink(DataSink[list[bytes]]):
                 if batch.schema != checked:
                     checked = batch.schema
                     self.check_schema(checked)
-                batch = cast_flat_columns(batch, self._fields)
-                if self._partition is not None:
-                    self._partition.check(batch)
-                writer.write(batch)
+                self.write_batch(batch, writer)
                 rows, size = rows + batch.num_rows, size + batch.nbytes
         return rows, size
+
+    def _check_row_kinds(self, given: pa.Schema) -> None:
+        name = self._row_kind_column
+        if name is None:
+            return
+        if name in self._fields.names:
+            raise ValueError(
+                f"row_kind_column {name!r} is a column of the table: give row kinds in a column that is not stored, or "
+                f"set the table option rowkind.field to {name!r}"
+            )
+        if name not in given.names:
+            raise ValueError(f"row_kind_column {name!r} is not a column of the frame, which has: {given.names}")
+        kind = given.field(name).type
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+            raise ValueError(f"row_kind_column {name!r} must hold the texts '+I', '-U', '+U' or '-D', found {kind}")
 
     def _result(self, files: list[NativeFile]) -> MicroPartition:
         # Not `pa.array(list)`, which imports pandas where it is installed: 0.2 s.

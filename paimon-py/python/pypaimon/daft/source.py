@@ -17,7 +17,7 @@ from daft.schema import Schema
 from pypaimon.daft.arrow import to_daft_layout
 from pypaimon.daft.expiry import watch
 from pypaimon.daft.io_config import infer_io_config
-from pypaimon.daft.scan import Scan, cheapest_column, convert_partition_filter, kept_partitions, plan_scan
+from pypaimon.daft.scan import Scan, convert_partition_filter, kept_partitions, plan_scan
 from pypaimon.daft.tasks import EmptyTask, PaimonCountTask, PaimonReadTask, pack
 
 if TYPE_CHECKING:
@@ -127,16 +127,16 @@ class PaimonDataSource(DataSource):
         condition = convert_partition_filter(native, self.schema, pushdowns)
         predicate = None if condition.tree is None else native.predicate(condition.tree)
         if condition.exact and (count := native.count_rows(predicate)) is not None:
-            yield PaimonCountTask(name, count)
+            yield PaimonCountTask(name, count, self._table)
             return
         planned = self._table.plan(partition_predicate=predicate).splits
         partitions = to_daft_layout(pa.record_batch(native.partition_batch(planned)))
         splits = (
             [planned[index] for index in kept_partitions(condition, partitions)] if condition.conjuncts else planned
         )
-        yield PaimonCountTask(name, sum(split.merged_row_count or 0 for split in splits))
+        yield PaimonCountTask(name, sum(split.merged_row_count or 0 for split in splits), self._table)
         for group in pack([split for split in splits if split.merged_row_count is None]):
-            yield PaimonCountTask(name, None, PaimonReadTask(self._table, group, [cheapest_column(self._fields)]))
+            yield PaimonCountTask(name, 0, self._table, group)
 
     def _storage_config(self) -> StorageConfig:
         config = self._io_config or infer_io_config(self._table.catalog_options)

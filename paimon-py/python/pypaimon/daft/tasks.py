@@ -30,6 +30,9 @@ _BATCH_ROWS, _BATCH_BYTES = 65_536, 64 << 20
 #: A task costs Daft about 1.4 ms, so small splits share one; large ones are not worth joining beyond this.
 _TASK_BYTES_MIN, _TASK_BYTES_MAX = 4 << 20, 128 << 20
 
+#: Splits of one task that are read at the same time.
+_PARALLEL_SPLITS = 4
+
 #: What opening one more file weighs, in bytes read in the same time.
 _OPEN_FILE_BYTES = 64 << 10
 
@@ -49,10 +52,23 @@ def pack(splits: Sequence[NativeSplit]) -> list[list[NativeSplit]]:
     return groups
 
 
-class PaimonReadTask(DataSourceTask):
-    """Reads some splits of a table, off the event loop that Daft shares among all Python tasks.
+class _SplitsTask(DataSourceTask):
+    """Reads some splits of a table. A pickled task carries the catalog options, credentials included."""
 
-    A pickled task carries the catalog options, credentials included.
+    def __init__(self, table: PinnedTable, splits: Sequence[NativeSplit]) -> None:
+        self._table = table
+        self._splits = list(splits)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_splits": [split.to_bytes() for split in self._splits]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._splits = [_split_from_bytes(data, self._table.native) for data in state["_splits"]]
+
+
+class PaimonReadTask(_SplitsTask):
+    """Reads some splits of a table, off the event loop that Daft shares among all Python tasks.
 
     Args:
         table: The table at its snapshot.
@@ -70,8 +86,7 @@ class PaimonReadTask(DataSourceTask):
         predicate: Tree | None = None,
         limit: int | None = None,
     ) -> None:
-        self._table = table
-        self._splits = list(splits)
+        super().__init__(table, splits)
         self._columns = list(columns)
         self._predicate = predicate
         self._limit = limit
@@ -104,13 +119,6 @@ class PaimonReadTask(DataSourceTask):
         finally:
             reader.close()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_splits": [split.to_bytes() for split in self._splits]}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._splits = [_split_from_bytes(data, self._table.native) for data in state["_splits"]]
-
 
 class EmptyTask(DataSourceTask):
     """Produces nothing, beside another task that may fail.
@@ -136,19 +144,20 @@ class EmptyTask(DataSourceTask):
         yield  # makes this a generator
 
 
-class PaimonCountTask(DataSourceTask):
-    """Produces the number of rows of some splits as Daft's count pushdown wants it: one uint64 under a given name.
+class PaimonCountTask(_SplitsTask):
+    """Produces a number of rows as Daft's count pushdown wants it: one uint64 under a given name.
 
     Args:
         name: Name of the column to produce.
-        count: The number, when metadata tells it.
-        rows: Reads the rows to count otherwise.
+        known: Rows that metadata tells of.
+        table: The table at its snapshot.
+        splits: Those whose rows are counted by reading, and added.
     """
 
-    def __init__(self, name: str, count: int | None, rows: PaimonReadTask | None = None) -> None:
+    def __init__(self, name: str, known: int, table: PinnedTable, splits: Sequence[NativeSplit] = ()) -> None:
+        super().__init__(table, splits)
         self._name = name
-        self._count = count
-        self._rows = rows
+        self._known = known
 
     @property
     def schema(self) -> Schema:
@@ -157,15 +166,18 @@ class PaimonCountTask(DataSourceTask):
 
     async def read(self) -> AsyncIterator[RecordBatch]:
         """Yields the one row."""
-        count = self._count
-        if count is None:
-            count = 0
-            async for batch in self._rows.read():  # type: ignore[union-attr]
-                count += len(batch)
-                del batch
+        count = self._known
+        if self._splits:
+            count += await asyncio.get_running_loop().run_in_executor(_threads(os.getpid()), self._count)
         # Not `pa.array([count])`, which imports pandas where it is installed: 0.2 s.
         column = Series.from_pylist([count], self._name, dtype=DataType.uint64())
         yield RecordBatch.from_pydict({self._name: column})
+
+    def _count(self) -> int:
+        try:
+            return self._table.native.count_splits(self._splits, parallelism=min(_PARALLEL_SPLITS, len(self._splits)))
+        except FileNotFoundError as error:
+            raise self._table.expired() or error from error
 
 
 class _Reader:
@@ -206,7 +218,7 @@ class _Reader:
             columns=self._columns,
             predicate=None if self._predicate is None else native.predicate(self._predicate),
             limit=self._limit,
-            parallelism=1 if self._limit is not None else min(4, len(self._splits)),
+            parallelism=1 if self._limit is not None else min(_PARALLEL_SPLITS, len(self._splits)),
         )
 
     def _gather(self, stream: NativeStream) -> RecordBatch | None:

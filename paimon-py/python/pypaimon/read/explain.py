@@ -70,6 +70,7 @@ class ExplainResult:
     partition_pruning: PruningStat | None = None
     bucket_pruning: PruningStat | None = None
     file_skipping: PruningStat | None = None
+    section_pruning: PruningStat | None = None
     entries_read: int = 0
     limit_stopped: bool = False
     file_count: int = 0
@@ -135,7 +136,7 @@ def explain_plan(
     sizes = sorted(split.file_size for split in splits)
     counts = [split.file_count for split in splits]
     merged = [split.merged_row_count for split in splits]
-    names = ("manifests", "partitions", "buckets", "files", "file_index")
+    names = ("manifests", "partitions", "buckets", "files", "sections", "file_index")
     stages = {name: PruningStat(*plan.report[name]) for name in names}
     return ExplainResult(
         table_identifier=table.identifier.get_full_name(),
@@ -152,6 +153,7 @@ def explain_plan(
         partition_pruning=stages["partitions"],
         bucket_pruning=stages["buckets"],
         file_skipping=stages["files"],
+        section_pruning=stages["sections"] if table.is_primary_key_table else None,
         entries_read=plan.report["entries_read"],
         limit_stopped=plan.report["limit_stopped"],
         file_count=sum(counts),
@@ -222,6 +224,7 @@ def _report(result: ExplainResult) -> str:
         ("Partition pruning:", _stage(result.partition_pruning)),
         ("Bucket pruning:", _stage(result.bucket_pruning)),
         ("File skipping:", _stage(result.file_skipping) + ("  (stopped at the limit)" if result.limit_stopped else "")),
+        ("Section skipping:", _stage(result.section_pruning)),
         ("File index:", _stage(result.file_index_pruning)),
         ("", ""),
         ("Splits:", result.split_count),

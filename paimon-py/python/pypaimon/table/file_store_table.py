@@ -136,7 +136,8 @@ class FileStoreTable(Table):
         if native.branch == self._native.branch:
             return FileStoreTable(native, self.identifier)
         name = self.identifier
-        return FileStoreTable(native, Identifier(name.database, name.get_table_name(), native.branch))
+        of_branch = Identifier(name.database, name.get_table_name(), native.branch, name.get_system_table_name())
+        return FileStoreTable(native, of_branch)
 
     def refresh(self) -> FileStoreTable:
         """The same table and dynamic options with the schema that is current now."""

@@ -24,11 +24,15 @@ class TableWrite:
 
     Columns are found by name, in any order, and cast safely to the table's types. Threads may share a writer: one
     writes at a time. In a ``with`` block, what was not prepared is deleted at the end.
+
+    Of the rows of one key of a primary-key table, the one written last is the newest, unless the table's
+    ``sequence.field`` says otherwise. Only one writer may write a bucket for one commit.
     """
 
-    def __init__(self, table: FileStoreTable) -> None:
+    def __init__(self, table: FileStoreTable, row_kind_column: str | None = None, *, overwrite: bool = False) -> None:
         self.table = table
-        self._native = table._native.writer()
+        self.row_kind_column = row_kind_column
+        self._native = table._native.writer(row_kind_column=row_kind_column, overwrite=overwrite)
 
     def write_arrow(self, data: Any, bucket: int | None = None) -> None:
         """Writes a `pyarrow.Table`, or anything else that speaks the Arrow PyCapsule interface.
@@ -47,6 +51,8 @@ class TableWrite:
     def write_pandas(self, dataframe: pandas.DataFrame) -> None:
         """Writes a pandas frame, without its index; the errors are those of `write_arrow`."""
         target = pa.schema(self.table._native.arrow_schema())
+        if self.row_kind_column is not None:
+            target = target.append(pa.field(self.row_kind_column, pa.string()))
         unknown = [str(name) for name in dataframe.columns if name not in target.names]
         if unknown:
             raise InvalidInputError(f"the table has no column {', '.join(unknown)}; it has: {', '.join(target.names)}")

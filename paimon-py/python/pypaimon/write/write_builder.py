@@ -54,6 +54,17 @@ class BatchWriteBuilder(WriteBuilder):
     def __init__(self, table: FileStoreTable) -> None:
         super().__init__(table)
         self.static_partition: dict[str, str] | None = None
+        self.row_kind_column: str | None = None
+
+    def with_row_kind_column(self, name: str) -> BatchWriteBuilder:
+        """Lets the rows that are written to a primary-key table say what they do to their keys.
+
+        Args:
+            name: A column of the rows, which the table does not have, with the texts ``"+I"`` and ``"+U"`` (the row is
+                put there), ``"-D"`` (it is deleted) and ``"-U"`` (what it held before is taken back).
+        """
+        self.row_kind_column = name
+        return self
 
     def overwrite(self, static_partition: Mapping[str, Any] | None = None) -> BatchWriteBuilder:
         """Lets the commit replace rows instead of adding to them.
@@ -90,9 +101,10 @@ class BatchWriteBuilder(WriteBuilder):
 
         Raises:
             UnsupportedError: Rows of such a table cannot be written yet.
+            InvalidInputError: `with_row_kind_column` contradicts the table.
         """
         self._identity  # noqa: B018 - the table that is written is the one that is there now.
-        return BatchTableWrite(self.table)
+        return BatchTableWrite(self.table, self.row_kind_column, overwrite=self.static_partition is not None)
 
     def new_commit(self) -> BatchTableCommit:
         """The commit of the job."""

@@ -1,0 +1,170 @@
+"""What `test_primary_key_ray.py` lets a process with Daft's Ray runner do; prints its findings as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import daft
+import pyarrow as pa
+import ray
+from daft import col, runners
+
+import pypaimon
+from pypaimon.daft import PaimonCatalog, read_paimon, write_paimon
+from pypaimon.daft.sink import PaimonDataSink
+from test_readme import run, samples
+
+COLUMNS = pa.schema([("id", pa.int64()), ("name", pa.string()), ("n", pa.int64())])
+
+
+#: Buckets of a table, and its joins with another one.
+JOINS: dict[int, list[Any]] = {1: ["inner"], 7: ["inner", "left", "anti"]}
+
+
+class Warehouse:
+    """Makes, writes and reads tables of one warehouse."""
+
+    def __init__(self, path: str) -> None:
+        self.options = {"warehouse": path}
+        self.inner = pypaimon.CatalogFactory.create(self.options)
+        self.catalog = PaimonCatalog(self.inner)
+        self.inner.create_database("db", ignore_if_exists=True)
+
+    def create(self, name: str, schema: pa.Schema = COLUMNS, **more: Any) -> None:
+        self.inner.create_table(name, pypaimon.Schema.from_pyarrow_schema(schema, **more))
+
+    def keyed(self, name: str, buckets: int = 2, **options: str) -> None:
+        self.create(name, primary_keys=["id"], options={"bucket": str(buckets), **options})
+
+    def write(self, name: str, rows: pa.Table | daft.DataFrame, **more: Any) -> dict[str, list[Any]]:
+        frame = daft.from_arrow(rows) if isinstance(rows, pa.Table) else rows
+        return write_paimon(frame, name, self.options, **more).to_pydict()
+
+    def read(self, name: str, **more: Any) -> daft.DataFrame:
+        return read_paimon(name, self.options, **more)
+
+    def rows(self, frame: daft.DataFrame) -> list[list[Any]]:
+        return sorted((list(row) for row in zip(*frame.to_pydict().values(), strict=True)), key=repr)
+
+
+def rows(*found: tuple[Any, ...], **more: list[Any]) -> pa.Table:
+    arrays = [pa.array(values, kind) for values, kind in zip(zip(*found, strict=True), COLUMNS.types, strict=True)]
+    table = pa.table(arrays, schema=COLUMNS)
+    for name, values in more.items():
+        table = table.append_column(name, pa.array(values))
+    return table
+
+
+def readme(warehouse: Warehouse) -> Any:
+    """The sample of the front page, as `test_readme.py` runs it on the native runner."""
+    front_page = (Path(__file__).parents[2] / "README.md").read_text()
+    names: dict[str, Any] = {}
+    run(samples("Primary-key tables", front_page), names, {"/tmp/warehouse": warehouse.options["warehouse"]})
+    return warehouse.rows(names["read_paimon"]("shop.stock", names["options"]))
+
+
+def upserts(warehouse: Warehouse) -> Any:
+    warehouse.keyed("db.upserts", buckets=3)
+    warehouse.write("db.upserts", rows((1, "a", 1), (2, "b", 2), (1, "c", 3)))
+    warehouse.write("db.upserts", rows((2, "d", None), (3, "e", 5)))
+    kinds = rows((3, None, None), (4, "f", 4), kind=["-D", "+I"])
+    warehouse.write("db.upserts", kinds, row_kind_column="kind")
+    current = warehouse.read("db.upserts")
+    return {
+        "rows": warehouse.rows(current),
+        "ours": warehouse.rows(warehouse.read("db.upserts", reader="paimon")),
+        "count": current.count_rows(),
+        "filtered": warehouse.rows(current.where(col("n") == 3).select("id")),
+        "older": warehouse.read("db.upserts", snapshot_id=1).count_rows(),
+    }
+
+
+def order(warehouse: Warehouse) -> Any:
+    """400,000 rows in four partitions of the frame, which have each key twice or more."""
+    warehouse.keyed("db.ordered", buckets=5)
+    count, keys = 400_000, 90_000
+    ids = [number * 7919 % keys for number in range(count)]
+    table = pa.table([ids, pa.nulls(count, pa.string()), range(count)], schema=COLUMNS)
+    result = warehouse.write("db.ordered", daft.from_arrow(table).into_partitions(4))
+    found = warehouse.read("db.ordered").to_pydict()
+    last = dict(zip(ids, range(count), strict=True))
+    return {
+        "files": len(result["rows"]),
+        "rows": sum(result["rows"]),
+        "wrong": sum(last[id] != n for id, n in zip(found["id"], found["n"], strict=True)),
+        "keys": len(last),
+    }
+
+
+def joins(warehouse: Warehouse) -> Any:
+    small = {"source.split.target-size": "1 b", "source.split.open-file-cost": "1 b"}
+    for buckets in JOINS:
+        warehouse.keyed(f"db.a{buckets}", buckets=buckets, **small)
+        warehouse.write(f"db.a{buckets}", rows(*((id, "a", id % 3) for id in range(20))))
+        warehouse.write(f"db.a{buckets}", rows(*((id, "A", id % 5) for id in range(0, 20, 4))))
+        warehouse.write(f"db.a{buckets}", rows(*((id, "b", id % 7) for id in range(20, 40))))
+    warehouse.keyed("db.b", buckets=50)  # many of them empty
+    warehouse.write("db.b", rows(*((id, "b", id) for id in range(30, 60))))
+    found = {}
+    b = warehouse.read("db.b")
+    for buckets, joined in JOINS.items():
+        a = warehouse.read(f"db.a{buckets}")
+        for how in joined:
+            found[f"{how} {buckets}"] = warehouse.rows(a.join(b, on="id", how=how))
+        found[f"groups {buckets}"] = warehouse.rows(a.groupby("id").agg(col("n").sum()))
+        found[f"distinct {buckets}"] = warehouse.rows(a.select("id").distinct())
+    return found
+
+
+def partitions(warehouse: Warehouse) -> Any:
+    schema = COLUMNS.insert(0, pa.field("p", pa.string()))
+    warehouse.create("db.parts", schema, primary_keys=["p", "id"], partition_keys=["p"], options={"bucket": "2"})
+    everything = [("x", 1, "a", 1), ("x", 2, "b", 2), ("y", 1, "c", 3), (None, 1, "d", 4)]
+    columns = [list(values) for values in zip(*everything[:3], strict=True)]
+    warehouse.write("db.parts", pa.table(columns, schema=schema))
+    new = pa.table([["x", "x"], [3, 3], ["y", "z"], [8, 9]], schema=schema)
+    result = warehouse.write("db.parts", new, mode="overwrite")
+    left = warehouse.rows(warehouse.read("db.parts"))
+    empty = warehouse.write("db.parts", new.slice(0, 0))
+    return {"result": [result["operation"], result["rows"]], "rows": left, "empty": empty["rows"]}
+
+
+def refusals(warehouse: Warehouse) -> Any:
+    warehouse.keyed("db.refusing", buckets=1)
+    warehouse.create("db.dynamic", primary_keys=["id"])
+    good = rows((1, "a", 1))
+    direct = PaimonDataSink(warehouse.inner.get_table("db.refusing"))
+    two = daft.from_arrow(rows((1, "a", 1), (2, "b", 2))).into_partitions(2)
+    return {
+        "dynamic bucket": told(lambda: warehouse.write("db.dynamic", good)),
+        "missing column": told(lambda: warehouse.write("db.refusing", good.drop_columns(["n"]))),
+        "row kind": told(
+            lambda: warehouse.write("db.refusing", rows((1, "a", 1), kind=["huh"]), row_kind_column="kind")
+        ),
+        "two writers": told(lambda: two.write_sink(direct)),
+        "committed": warehouse.inner.get_table("db.refusing").snapshot_manager().get_latest_snapshot() is not None,
+    }
+
+
+def told(write: Callable[[], Any]) -> list[str]:
+    try:
+        write()
+    except Exception as error:
+        return [type(error).__name__, str(error)]
+    return ["nothing", ""]
+
+
+def main(path: str) -> None:
+    ray.init(num_cpus=2, include_dashboard=False, logging_level="error", log_to_driver=False)
+    runners.set_runner_ray()
+    warehouse = Warehouse(path)
+    found = {step.__name__: step(warehouse) for step in (readme, upserts, order, joins, partitions, refusals)}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
