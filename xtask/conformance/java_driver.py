@@ -51,15 +51,27 @@ class Table:
             raise RuntimeError(f"{do} of {self.name}: {answer['error']}")
         return answer
 
-    def create(self, columns: dict, partition=(), options=None) -> "Table":
+    def system(self, name: str) -> "Table":
+        """A system table of it: `ro`, `audit_log`."""
+        return Table(self.driver, self.warehouse, f"{self.name}${name}")
+
+    def create(self, columns: dict, partition=(), options=None, primary_key=()) -> "Table":
         """`columns`: name to type."""
         spelt = {key: str(value) for key, value in (options or {}).items()}
         listed = [{"name": name, "type": kind} for name, kind in columns.items()]
-        self.ask("create", columns=listed, partition=list(partition), options=spelt)
+        self.ask("create", columns=listed, partition=list(partition), primary_key=list(primary_key), options=spelt)
         return self
 
-    def write(self, *rows, overwrite=False) -> None:
-        self.ask("write", rows=rows, overwrite=overwrite)
+    def write(self, *rows, overwrite=False, **how) -> None:
+        """One commit. `how`: `kinds`, `buckets`, `compact`, `real_buckets`, `options` (see java/)."""
+        self.ask("write", rows=rows, overwrite=overwrite, **how)
+
+    def upsert(self, *rows, **how) -> None:
+        """One commit of rows that name their kind in front: `["+I", 1, "a"]`."""
+        self.write(*(values for _, *values in rows), kinds=[kind for kind, *_ in rows], **how)
+
+    def compact(self, full=True) -> None:
+        self.ask("compact", full=full)
 
     def alter(self, *changes: dict) -> None:
         self.ask("alter", changes=changes)

@@ -26,6 +26,17 @@ RUST_VERSION = importlib.metadata.version("pypaimon-rust")
 # What pypaimon-rust writes to ORC files, and no more.
 RUST_ORC = {"k", "b", "i8", "i16", "f32", "f64", "s", "bin", "p"}
 
+# Tables with a key that pypaimon-rust writes.
+RUST_KEYED = {
+    "deduplicate": {},
+    "partial-update": {"merge-engine": "partial-update"},
+    "aggregation": {
+        "merge-engine": "aggregation",
+        "fields.i64.aggregate-function": "min",
+        "fields.s.aggregate-function": "first_non_null_value",
+    },
+}
+
 
 def append(table, data: pa.Table, overwrite=None):
     builder = table.new_batch_write_builder()
@@ -119,6 +130,56 @@ def avro(catalog):
     return types(catalog, "avro", "avro")
 
 
+def upserted(catalog, name, options, write=append):
+    """Overlapping runs of a table with a key of a number and a text, in two partitions of two buckets."""
+    kept = [("id", pa.int32()), ("code", pa.string()), ("p", pa.string())]
+    values = [column for column in columns() if column[0] in ("i64", "f64", "s", "d18", "date", "ts6", "arr")]
+    schema = pa.schema(
+        [pa.field(column, kind, nullable=False) for column, kind in kept]
+        + [(column, kind) for column, kind, _ in values]
+    )
+    key = ["id", "code", "p"]
+    keyed = Schema.from_pyarrow_schema(schema, ["p"], key, {"bucket": "2", **options})
+    catalog.create_table(f"golden.{name}", keyed, False)
+    table = catalog.get_table(f"golden.{name}")
+    for commit in range(4):
+        ids = [id for id in range(-4, 8) if commit == 0 or id % (commit + 1) == 0]
+        rows = {"id": ids}
+        rows["code"] = [["a", "é", ""][id % 3] for id in ids]
+        rows["p"] = [["x", "y/z"][id % 2] for id in ids]
+        for column, _, value in values:
+            changed = {"i64": 2**63 - 4 + commit, "arr": [1, commit]}.get(column, value)
+            rows[column] = [None if (id + commit) % 3 == 0 else changed for id in ids]
+        write(table, pa.table([pa.array(rows[field.name], field.type) for field in schema], schema=schema))
+    return table
+
+
+def deduplicate(catalog):
+    return upserted(catalog, "deduplicate", {})
+
+
+def partial_update(catalog):
+    return upserted(catalog, "partial_update", {"merge-engine": "partial-update", "file.format": "orc"})
+
+
+def sequence(catalog):
+    return upserted(catalog, "sequence", {"sequence.field": "i64", "file.format": "avro"})
+
+
+def upserted_by_rust(catalog, warehouse, options):
+    """The same tables, written and read by pypaimon-rust."""
+
+    def write(_, data):
+        builder = rust.PaimonCatalog({"warehouse": warehouse}).get_table("golden.t").new_batch_write_builder()
+        writer = builder.new_write()
+        for batch in data.to_batches():
+            writer.write_arrow(batch)
+        builder.new_commit().commit(writer.prepare_commit())
+
+    upserted(catalog, "t", options, write)
+    return selected_by_rust(warehouse)
+
+
 def written_by_rust(catalog, warehouse, file_format):
     """Partitions and buckets of values of each type, some of them overwritten; pypaimon creates the table."""
     kept = [("k", pa.int64(), 0), *columns(), ("p", pa.string(), "a/b=c %é")]
@@ -143,6 +204,10 @@ def written_by_rust(catalog, warehouse, file_format):
         for batch in pa.table(rows, schema=schema).to_batches():
             write.write_arrow(batch)
         builder.new_commit().commit(write.prepare_commit())
+    return selected_by_rust(warehouse)
+
+
+def selected_by_rust(warehouse):
     context = rust.SQLContext()
     context.register_catalog("p", {"warehouse": warehouse}, default_database="golden")
     context.set_current_catalog("p")
@@ -152,8 +217,8 @@ def written_by_rust(catalog, warehouse, file_format):
 
 def main():
     chosen = sys.argv[1:]
-    for make in (orders, types, avro):
-        name = f"pypaimon-{VERSION}-{make.__name__}"
+    for make in (orders, types, avro, deduplicate, partial_update, sequence):
+        name = f"pypaimon-{VERSION}-{make.__name__.replace('_', '-')}"
         if not chosen or name in chosen:
             with tempfile.TemporaryDirectory() as warehouse:
                 table = make(new_catalog(warehouse))
@@ -166,6 +231,13 @@ def main():
         if not chosen or name in chosen:
             with tempfile.TemporaryDirectory() as warehouse:
                 rows = written_by_rust(new_catalog(warehouse), warehouse, file_format)
+                write_case(name, f"pypaimon-rust {RUST_VERSION}", pathlib.Path(warehouse) / "golden.db" / "t", rows)
+
+    for name, options in RUST_KEYED.items():
+        name = f"pypaimon-rust-{RUST_VERSION}-{name}"
+        if not chosen or name in chosen:
+            with tempfile.TemporaryDirectory() as warehouse:
+                rows = upserted_by_rust(new_catalog(warehouse), warehouse, options)
                 write_case(name, f"pypaimon-rust {RUST_VERSION}", pathlib.Path(warehouse) / "golden.db" / "t", rows)
 
 

@@ -2,13 +2,16 @@
 //!
 //! Golden tables are read by the crates (`xtask/conformance`, a package of its own). Random tables are written by our
 //! wheel and read by pypaimon and pypaimon-rust, and the reverse; the peers live in a virtual environment of their own.
-//! With `--with-java` the same goes through Java Paimon, whose driver Maven builds. Last, several processes write at
-//! once, on local files and on an S3 that loses answers, writers are killed at each of their file operations, and tables
-//! are read of which a file is damaged.
+//! Histories of tables with primary keys go the same ways, step by step, and are judged by a model.
+//! With `--with-java` the same goes through Java Paimon, whose driver Maven builds; without it, or on a machine without
+//! JDK and Maven, Java is reported as absent. Last, several processes write at once, on local files and on an S3 that
+//! loses answers, writers are killed at each of their file operations, and tables are read of which a file is damaged.
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use xshell::cmd;
+use xshell::{Cmd, Shell, cmd};
 
 use crate::project::{self, step};
 use crate::python::{DAFT, Environment};
@@ -26,6 +29,9 @@ pub(crate) struct Options {
     /// Random tables in each direction
     #[arg(long, default_value_t = 12)]
     seeds: u32,
+    /// Random histories of tables with primary keys, by each set of writers
+    #[arg(long, default_value_t = 4)]
+    keyed_seeds: u32,
     /// The first seed
     #[arg(long, default_value_t = 1)]
     first_seed: u32,
@@ -45,7 +51,16 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { golden: false, seeds: 12, first_seed: 1, with_java: false, rounds: 1, s3_commits: 16, damages: 150 }
+        Self {
+            golden: false,
+            seeds: 12,
+            keyed_seeds: 4,
+            first_seed: 1,
+            with_java: false,
+            rounds: 1,
+            s3_commits: 16,
+            damages: 150,
+        }
     }
 }
 
@@ -68,13 +83,26 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             "{ours} xtask/conformance/interop/run.py --ours {ours} --peers {peers} --work {work} --first-seed {first} --seeds {seeds}"
         )
     };
+    let keyed_seeds = options.keyed_seeds.to_string();
+    let keyed = || {
+        cmd!(
+            shell,
+            "{ours} xtask/conformance/interop/keyed_run.py --ours {ours} --peers {peers} --work {work} --first-seed {first} --seeds {keyed_seeds}"
+        )
+    };
     step("random tables, ours and the peers'", exchange())?;
-    if options.with_java {
-        let build = project::target().join("java-driver");
-        let folder = format!("-Dbuild.folder={}", build.display());
-        step("Java driver", cmd!(shell, "mvn -q -B -f xtask/conformance/java {folder} package"))?;
-        let driver = build.join("driver.jar");
+    step("random histories of keys, ours and the peers'", keyed())?;
+    let java = java(&shell, options.with_java)?;
+    if let Java::Driver(driver) = &java {
         step("random tables, ours and Java's", exchange().arg("--java").arg(driver))?;
+        step("random histories of keys, ours and Java's", keyed().arg("--java").arg(driver))?;
+        step(
+            "plans of keyed tables, ours and Java's",
+            cmd!(
+                shell,
+                "{ours} xtask/conformance/interop/keyed_splits.py --java {driver} --work {work} --first-seed {first} --seeds {seeds}"
+            ),
+        )?;
     }
     step(
         "histories with branches, tags and increments",
@@ -106,5 +134,31 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             shell,
             "{ours} xtask/conformance/damage/run.py --ours {ours} --work {work} --count {damages} --seed {first}"
         ),
-    )
+    )?;
+    if let Java::Absent(why) = java {
+        println!("\nJava Paimon was absent and judged nothing but its golden tables: {why}");
+    }
+    Ok(())
+}
+
+/// Java Paimon as a peer.
+enum Java {
+    /// The jar of its driver.
+    Driver(PathBuf),
+    /// Why it takes no part.
+    Absent(&'static str),
+}
+
+fn java(shell: &Shell, asked: bool) -> Result<Java> {
+    if !asked {
+        return Ok(Java::Absent("--with-java asks for it"));
+    }
+    let missing = |command: Cmd<'_>| command.quiet().ignore_stdout().ignore_stderr().run().is_err();
+    if missing(cmd!(shell, "java -version")) || missing(cmd!(shell, "mvn -version")) {
+        return Ok(Java::Absent("this machine has no `java` or no `mvn`"));
+    }
+    let build = project::target().join("java-driver");
+    let folder = format!("-Dbuild.folder={}", build.display());
+    step("Java driver", cmd!(shell, "mvn -q -B -f xtask/conformance/java {folder} package"))?;
+    Ok(Java::Driver(build.join("driver.jar")))
 }

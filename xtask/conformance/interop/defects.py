@@ -27,7 +27,7 @@ def _avro_rows(plan: dict, wrong: str) -> bool:
 
     Without us: `--without-us --first-seed 28 --seeds 1`.
     """
-    return plan["format"] == "avro" and has(plan, "ROW")
+    return plan["format"] == "avro" and (has(plan, "ROW") or has(plan, "ARRAY<ROW"))
 
 
 def _selectivity(plan: dict, wrong: str) -> bool:

@@ -9,13 +9,15 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 from java_driver import Driver, Table
 from plan import final_columns
 
+ROW = {
+    "type": "ROW",
+    "fields": [{"id": 0, "name": "x", "type": "INT"}, {"id": 1, "name": "y", "type": "STRING"}],
+}
 NESTED = {
     "ARRAY<INT>": {"type": "ARRAY", "element": "INT"},
+    "ARRAY<ROW<x INT, y STRING>>": {"type": "ARRAY", "element": ROW},
     "MAP<STRING, BIGINT>": {"type": "MAP", "key": "STRING NOT NULL", "value": "BIGINT"},
-    "ROW<x INT, y STRING>": {
-        "type": "ROW",
-        "fields": [{"id": 0, "name": "x", "type": "INT"}, {"id": 1, "name": "y", "type": "STRING"}],
-    },
+    "ROW<x INT, y STRING>": ROW,
 }
 
 

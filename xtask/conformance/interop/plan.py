@@ -66,8 +66,14 @@ NOT_NULL = {("pypaimon", "orc"): {"ROW<x INT, y STRING>"}}
 # Values that an ORC file cannot hold: a fraction in the last second before 1970.
 NOT_IN_ORC = {"TIMESTAMP(3)": {-1000}, "TIMESTAMP(6)": {-1}, "TIMESTAMP(6) WITH LOCAL TIME ZONE": {-1}}
 
-# Further ones: Java moves times before 1582 from one calendar to another, and finds no such dates under a filter.
-NOT_IN_JAVA_ORC = NOT_IN_ORC | {"TIMESTAMP(6)": {-1, -62135596800000000}, "DATE": {-719162}}
+# Further ones: Java moves times before 1582 from one calendar to another, and finds no such dates under a filter; a
+# batch of both zeros is to its reader a batch of the first of them.
+NOT_IN_JAVA_ORC = NOT_IN_ORC | {
+    "TIMESTAMP(6)": {-1, -62135596800000000},
+    "DATE": {-719162},
+    "FLOAT": {-(2**31)},
+    "DOUBLE": {-(2**63)},
+}
 
 # Further ones: runs of small integers with a large one among them are written wrong (orc-rust, PATCHED_BASE).
 NOT_IN_RUST_ORC = NOT_IN_ORC | {
@@ -96,6 +102,20 @@ def draw_plan(seed: int, writer: str, readers: list[str]) -> dict:
     return Draw(seed, writer, readers).plan
 
 
+def values_of(format: str, writers: list[str], readers: list[str]) -> dict[str, list]:
+    """By type, the values that files of a format hold when these write and read them."""
+    with_java = "java" in (*writers, *readers)
+    lost = {}
+    if format == "orc":
+        lost = NOT_IN_JAVA_ORC if with_java else NOT_IN_RUST_ORC if "pypaimon-rust" in writers else NOT_IN_ORC
+    refused = set().union(*(NOT_WRITTEN.get((name, format), set()) for name in (*writers, "java")))
+    return {
+        kind: [value for value in values if value not in lost.get(kind, ())]
+        for kind, values in (VALUES | JAVA_VALUES if with_java else VALUES).items()
+        if kind not in refused
+    }
+
+
 class Draw:
     """A plan as it grows: the columns and keys as its steps leave them."""
 
@@ -103,16 +123,7 @@ class Draw:
         self.random = random.Random(f"{seed}-{writer}")
         self.writer = writer
         self.format = self.random.choice(["parquet", "avro", "orc"])
-        with_java = "java" in (writer, *readers)
-        lost = {}
-        if self.format == "orc":
-            lost = NOT_IN_JAVA_ORC if with_java else NOT_IN_RUST_ORC if writer == "pypaimon-rust" else NOT_IN_ORC
-        refused = NOT_WRITTEN.get((writer, self.format), set()) | NOT_WRITTEN.get(("java", self.format), set())
-        self.values = {
-            kind: [value for value in values if value not in lost.get(kind, ())]
-            for kind, values in (VALUES | JAVA_VALUES if with_java else VALUES).items()
-            if kind not in refused
-        }
+        self.values = values_of(self.format, [writer], readers)
         self.keys = 0
         self.plan = self.table()
         self.columns = [dict(column) for column in self.plan["columns"]]

@@ -11,6 +11,7 @@ import pathlib
 import struct
 import sys
 import traceback
+from collections.abc import Callable
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
@@ -45,6 +46,7 @@ ARROW = {
     "TIMESTAMP(3) WITH LOCAL TIME ZONE": pa.timestamp("ms", tz="UTC"),
     "TIMESTAMP(6) WITH LOCAL TIME ZONE": pa.timestamp("us", tz="UTC"),
     "ARRAY<INT>": pa.list_(pa.int32()),
+    "ARRAY<ROW<x INT, y STRING>>": pa.list_(pa.struct([("x", pa.int32()), ("y", pa.string())])),
     "MAP<STRING, BIGINT>": pa.map_(pa.string(), pa.int64()),
     "ROW<x INT, y STRING>": pa.struct([("x", pa.int32()), ("y", pa.string())]),
 }
@@ -67,6 +69,8 @@ def array_of(values: list, kind: str) -> pa.Array:
         return pa.array(values, pa.int64()).cast(pa.timestamp("us", arrow.tz)).cast(arrow)
     elif kind.startswith("ROW"):
         values = [None if v is None else dict(zip("xy", v)) for v in values]
+    elif kind.startswith("ARRAY<ROW"):
+        values = [None if v is None else [dict(zip("xy", row)) for row in v] for v in values]
     elif kind.startswith("MAP"):
         values = [None if v is None else [tuple(pair) for pair in v] for v in values]
     return pa.array(values, arrow)
@@ -112,17 +116,33 @@ def write(implementation: str, warehouse: str, plan: dict) -> None:
 
 
 def append(table, rows: pa.Table, overwrite: bool) -> None:
+    prepare(table, rows, overwrite)()
+
+
+def prepare(table, rows: pa.Table, overwrite: bool = False, row_kinds: str | None = None) -> Callable[[], None]:
+    """Writes files; what it returns commits them. `row_kinds` names a column of them that is none of the table's."""
     builder = table.new_batch_write_builder()
+    if row_kinds:
+        builder = builder.with_row_kind_column(row_kinds)
     if overwrite:
         builder = builder.overwrite({})
     write, commit = builder.new_write(), builder.new_commit()
     write.write_arrow(rows)
-    commit.commit(write.prepare_commit())
-    write.close()
-    commit.close()
+    messages = write.prepare_commit()
+
+    def publish() -> None:
+        commit.commit(messages)
+        write.close()
+        commit.close()
+
+    return publish
 
 
 def append_rust(warehouse: str, rows: pa.Table, overwrite: bool) -> None:
+    prepare_rust(warehouse, rows, overwrite)()
+
+
+def prepare_rust(warehouse: str, rows: pa.Table, overwrite: bool = False) -> Callable[[], None]:
     import pypaimon_rust.datafusion as rust
 
     builder = rust.PaimonCatalog({"warehouse": warehouse}).get_table(TABLE).new_batch_write_builder()
@@ -131,7 +151,8 @@ def append_rust(warehouse: str, rows: pa.Table, overwrite: bool) -> None:
     write = builder.new_write()
     for batch in rows.to_batches():
         write.write_arrow(batch)
-    builder.new_commit().commit(write.prepare_commit())
+    messages = write.prepare_commit()
+    return lambda: builder.new_commit().commit(messages)
 
 
 def delete(table, keys: set) -> None:
@@ -186,47 +207,58 @@ def read(implementation: str, warehouse: str, plan: dict) -> dict:
     return {
         "rows": render_table(rows),
         "tags": {tag: keys(read_where(table.copy({"scan.tag-name": tag}))) for tag in tags},
-        "filters": [keys(read_where(table, filter, kinds[filter[1]])) for filter in plan["filters"]],
+        "filters": [keys(read_where(table, [filter], kinds)) for filter in plan["filters"]],
     }
 
 
-def read_where(table, filter: list | None = None, kind: str | None = None) -> pa.Table:
+def read_where(table, filters: list = (), kinds: dict[str, str] | None = None, columns: list | None = None) -> pa.Table:
+    """The rows under all filters; `kinds` are their columns' types."""
     builder = table.new_read_builder()
-    if filter:
-        operator, name, *literals = filter
-        literals = array_of(literals, kind).to_pylist()
-        predicates = builder.new_predicate_builder()
+    if columns is not None:
+        builder = builder.with_projection(columns)
+    predicates = builder.new_predicate_builder() if filters else None
+    conditions = []
+    for operator, name, *literals in filters:
         method = {
             "=": predicates.equal,
             "<": predicates.less_than,
             ">=": predicates.greater_or_equal,
             "in": lambda name, *literals: predicates.is_in(name, list(literals)),
             "is null": predicates.is_null,
+            "is not null": predicates.is_not_null,
         }[operator]
-        builder = builder.with_filter(method(name, *literals))
+        conditions.append(method(name, *array_of(literals, kinds[name]).to_pylist()))
+    if conditions:
+        builder = builder.with_filter(conditions[0] if len(conditions) == 1 else predicates.and_predicates(conditions))
     return builder.new_read().to_arrow(builder.new_scan().plan().splits())
 
 
 def read_rust(warehouse: str, plan: dict, kinds: dict[str, str]) -> dict:
     """Rows and filters; its SQL has no name for a tag."""
+    rows = select_rust(warehouse, list(kinds))
+    found = {"rows": render_table(rows) if rows else [], "filters": []}
+    for filter in plan["filters"]:
+        found["filters"].append(keys(select_rust(warehouse, ["k"], [filter], kinds)))
+    return found
+
+
+def select_rust(
+    warehouse: str, names: list[str], filters: list = (), kinds: dict[str, str] | None = None
+) -> pa.Table | None:
     import pypaimon_rust.datafusion as rust
 
     context = rust.SQLContext()
     context.register_catalog("p", {"warehouse": warehouse}, default_database="interop")
     context.set_current_catalog("p")
     context.set_current_database("interop")
-
-    def select(names: list[str], where: str = "") -> pa.Table | None:
-        batches = context.sql("select " + ", ".join(f'"{name}"' for name in names) + " from t" + where)
-        return pa.Table.from_batches(batches) if batches else None
-
-    rows = select(list(kinds))
-    found = {"rows": render_table(rows) if rows else [], "filters": []}
-    for operator, name, *literals in plan["filters"]:
+    query = "select " + ", ".join(f'"{name}"' for name in names) + " from t"
+    conditions = []
+    for operator, name, *literals in filters:
         spelt = [sql_literal(literal, kinds[name]) for literal in literals]
         right = f"({', '.join(spelt)})" if operator == "in" else "".join(spelt)
-        found["filters"].append(keys(select(["k"], f' where "{name}" {operator} {right}')))
-    return found
+        conditions.append(f'"{name}" {operator} {right}')
+    batches = context.sql(query + (" where " + " and ".join(conditions) if conditions else ""))
+    return pa.Table.from_batches(batches) if batches else None
 
 
 def sql_literal(value, kind: str) -> str:
@@ -239,22 +271,24 @@ def keys(table: pa.Table | None) -> list[int]:
     return sorted(table["k"].to_pylist()) if table else []
 
 
-def main() -> None:
-    implementation = sys.argv[1]
+def serve(answer: Callable[[dict], dict]) -> None:
+    """Answers requests line by line."""
     for line in sys.stdin:
-        request = json.loads(line)
         try:
-            if request["do"] == "write":
-                write(implementation, request["warehouse"], request["plan"])
-                answer = {}
-            else:
-                answer = read(implementation, request["warehouse"], request["plan"])
+            answered = answer(json.loads(line))
         except BaseException as error:  # a peer's panic is an answer too
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{pathlib.Path(place.filename).name}:{place.lineno}"
-            answer = {"error": f"{type(error).__name__}: {error}"[:600] + f" ({where})"}
-        print(json.dumps(answer), flush=True)
+            answered = {"error": f"{type(error).__name__}: {error}"[:600] + f" ({where})"}
+        print(json.dumps(answered), flush=True)
+
+
+def answer(request: dict) -> dict:
+    if request["do"] == "write":
+        write(sys.argv[1], request["warehouse"], request["plan"])
+        return {}
+    return read(sys.argv[1], request["warehouse"], request["plan"])
 
 
 if __name__ == "__main__":
-    main()
+    serve(answer)

@@ -1,11 +1,12 @@
 """Writers that meet, and writers that are killed, as processes on local files.
 
     python run.py --ours PYTHON --work FOLDER [--peers PYTHON] [--rounds 20] [--processes 6] [--appends 25]
+        [--upserts 15]
 
 Concurrency: each round lets several processes append to one table; afterwards the acknowledged commits, the snapshots
 and the rows must be the same in number and in content. It is run undelayed, with the publishing step delayed, and (with
 `--peers`) with one pypaimon writer in the mix, where only our own acknowledged commits must have left a snapshot that
-we or the foreign writer published.
+we or the foreign writer published. `upserts.py` has the same for a primary-key table.
 
 Kills: a commit is repeated, killed at its first file operation, its second, and so on (`shim.c`). After each kill the
 table must show the whole commit or nothing of it, and the next commit must work.
@@ -21,17 +22,21 @@ import sys
 
 import pyarrow as pa
 import pypaimon
+import upserts
+import writers
+from writers import acknowledged, go, together
 
 HERE = pathlib.Path(__file__).parent
 TABLE = "reliability.t"
 
 
-def fresh_table(warehouse: pathlib.Path):
+def fresh_table(warehouse: pathlib.Path, keyed: bool = False) -> None:
     shutil.rmtree(warehouse, ignore_errors=True)
     catalog = pypaimon.CatalogFactory.create({"warehouse": str(warehouse)})
     catalog.create_database("reliability", True)
-    schema = pypaimon.Schema.from_pyarrow_schema(pa.schema([("id", pa.int64())]))
-    catalog.create_table(TABLE, schema, False)
+    columns = pa.schema([pa.field("id", pa.int64(), nullable=not keyed)])
+    key, options = (["id"], {"bucket": "2"}) if keyed else (None, None)
+    catalog.create_table(TABLE, pypaimon.Schema.from_pyarrow_schema(columns, primary_keys=key, options=options), False)
 
 
 def rows_of(warehouse: pathlib.Path) -> list[int]:
@@ -45,18 +50,7 @@ def snapshots_of(warehouse: pathlib.Path) -> list[dict]:
 
 
 def start(python: str, warehouse: pathlib.Path | str, first: int, count: int, *more: str, environment=None):
-    return subprocess.Popen(
-        [python, str(HERE / "appender.py"), str(warehouse), TABLE, str(first), str(count), *more],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **(environment or {})},
-    )
-
-
-def acknowledged(process) -> list[int]:
-    output, _ = process.communicate()
-    return [int(line.split()[1]) for line in output.splitlines() if line.startswith("ack")]
+    return writers.start(python, "appender.py", warehouse, TABLE, first, count, *more, environment=environment)
 
 
 def meet(pythons: list[str], warehouse: pathlib.Path, appends: int, environment: dict) -> list[list[int]]:
@@ -66,12 +60,7 @@ def meet(pythons: list[str], warehouse: pathlib.Path, appends: int, environment:
         start(python, warehouse, number * appends, appends, environment=environment)
         for number, python in enumerate(pythons)
     ]
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    acks = [acknowledged(process) for process in processes]
+    acks = together(processes)
     codes = [process.returncode for process in processes]
     assert not any(codes) or len(set(pythons)) > 1, f"a writer of ours failed: exit codes {codes}"
     return acks
@@ -117,7 +106,7 @@ def build_shim(work: pathlib.Path) -> str:
     return str(library)
 
 
-def kills(name: str, arguments, shim: str, *more: str) -> list[str]:
+def kills(name: str, arguments, shim: str, *more: str, keyed: bool = False) -> list[str]:
     problems = []
     warehouse = arguments.work / "kills"
     counter = arguments.work / "operations"
@@ -132,15 +121,13 @@ def kills(name: str, arguments, shim: str, *more: str) -> list[str]:
             *more,
             environment={**base, "SHIM_KILL_AT": str(kill_at), "SHIM_COUNT_TO": str(counter)},
         )
-        process.stdin.write("go\n")
-        process.stdin.flush()
+        go(process)
         return acknowledged(process)
 
     def prepared() -> None:
-        fresh_table(warehouse)
+        fresh_table(warehouse, keyed)
         process = start(arguments.ours, warehouse, 0, 3)
-        process.stdin.write("go\n")
-        process.stdin.flush()
+        go(process)
         assert acknowledged(process) == [0, 1, 2]
 
     before, after = [0, 1, 2], [1000] if more else [0, 1, 2, 1000]
@@ -156,8 +143,7 @@ def kills(name: str, arguments, shim: str, *more: str) -> list[str]:
             problems.append(f"{name}, killed at operation {kill_at} of {operations}: acknowledged {acks}, rows {rows}")
         whole, nothing = whole + (rows == after), nothing + (rows == before)
         process = start(arguments.ours, warehouse, 2000, 1)
-        process.stdin.write("go\n")
-        process.stdin.flush()
+        go(process)
         if acknowledged(process) != [2000] or rows_of(warehouse) != sorted([*rows, 2000]):
             problems.append(f"{name}, killed at operation {kill_at}: the next commit did not work")
     print(f"{name}: killed at each of {operations} file operations: {nothing} times nothing, {whole} times all of it")
@@ -172,11 +158,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--processes", type=int, default=6)
     parser.add_argument("--appends", type=int, default=25)
+    parser.add_argument("--upserts", type=int, default=15)
     arguments = parser.parse_args()
     arguments.work = arguments.work.resolve()
     arguments.work.mkdir(parents=True, exist_ok=True)
 
     problems = concurrency("undelayed", arguments, arguments.processes, {})
+    problems += upserts.upserting("upserts", arguments, {})
+    problems += upserts.overwriting("overwrites against upserts", arguments, {})
     if sys.platform == "linux":
         shim = build_shim(arguments.work)
         delayed = {
@@ -185,8 +174,11 @@ def main() -> int:
             "SHIM_DELAY_MS": "20",
         }
         problems += concurrency("publishing delayed by 20 ms", arguments, min(4, arguments.processes), delayed)
+        problems += upserts.upserting("upserts, delayed by 20 ms", arguments, delayed)
+        problems += upserts.overwriting("overwrites against upserts, delayed by 20 ms", arguments, delayed)
         problems += kills("append", arguments, shim)
         problems += kills("overwrite", arguments, shim, "overwrite")
+        problems += kills("upsert", arguments, shim, keyed=True)
     if arguments.peers:
         problems += with_foreign_writer(arguments)
     for problem in problems:

@@ -22,7 +22,8 @@ import boto3
 import pyarrow as pa
 import pypaimon
 from faults import FaultProxy
-from run import acknowledged, start
+from run import start
+from writers import together
 
 TABLE = "reliability.t"
 WEATHER = {"busy": 0.10, "reset_before": 0.05, "reset_after": 0.10, "truncated": 0.05}
@@ -63,12 +64,7 @@ def run(python: str, options: dict, writers: int, commits: list[int]) -> tuple[l
     firsts = [sum(commits[:number]) for number in range(writers)]
     warehouse = json.dumps(options)
     processes = [start(python, warehouse, first, count) for first, count in zip(firsts, commits, strict=True)]
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    acks = [identity for process in processes for identity in acknowledged(process)]
+    acks = [identity for ack in together(processes) for identity in ack]
     return sorted(acks), [process.returncode for process in processes]
 
 

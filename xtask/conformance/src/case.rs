@@ -20,6 +20,8 @@ pub struct Case {
     pub(crate) folder: PathBuf,
     sha256: String,
     reads: Option<PathBuf>,
+    /// Columns of arrays whose order the writer leaves to a hash map.
+    pub(crate) unordered: Vec<String>,
 }
 
 /// What reading a case gives.
@@ -37,6 +39,8 @@ struct CaseFile {
     writer: String,
     sha256: String,
     reads: Option<PathBuf>,
+    #[serde(default)]
+    unordered: Vec<String>,
     expect: Expect,
 }
 
@@ -50,10 +54,10 @@ pub fn cases(folder: &Path) -> Result<Vec<Case>> {
         let folder = entry?.path();
         let file = folder.join("case.toml");
         let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
-        let CaseFile { writer, sha256, reads, expect } =
+        let CaseFile { writer, sha256, reads, unordered, expect } =
             toml::from_str(&text).with_context(|| format!("read {}", file.display()))?;
         let name = folder.file_name().context("a case without a name")?.to_string_lossy().into_owned();
-        found.push(Case { name, writer, expect, folder, sha256, reads });
+        found.push(Case { name, writer, expect, folder, sha256, reads, unordered });
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
@@ -73,7 +77,7 @@ impl Case {
         Ok(rows)
     }
 
-    /// The further reads of the case: of tags, snapshots and branches, and with filters.
+    /// The further reads of the case: of tags, snapshots and branches, of the highest level, and with filters.
     ///
     /// # Errors
     /// When the file that the case names is missing, empty or not what it should be.

@@ -1,6 +1,7 @@
 //! Reading a case's table with our crates.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -9,68 +10,119 @@ use paimon_io::testkit::ManualClock;
 use paimon_io::{FileSnapshotCommit, IoContext, MetadataCache, Storage, TableStore};
 use paimon_merge::ReadRequest;
 use paimon_scan::{Increment, ReadPoint, ScanRequest};
-use paimon_spec::{Error, TableSchema};
+use paimon_spec::{DataField, Error, TableSchema};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{Case, filter, render_rows};
 
-/// One more read of a case: which state or increment, which rows, and the values of the first column that it gives.
+/// One more read of a case: which state or increment, which rows and columns, and what the writer read then.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Read {
     /// A branch; without: the main one.
     pub branch: Option<String>,
+    /// Only what compaction has put onto the highest level.
+    #[serde(default)]
+    pub read_optimized: bool,
     /// Options over the table's own, which choose a state or an increment.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
     /// A filter: `["and", f, g]`, `["or", f, g]`, or `[operator, column, literals...]`.
     pub filter: Option<Value>,
-    /// The values of the first column in the rows that are left, sorted.
-    pub keys: Vec<i64>,
+    /// The values of the first column in the rows that are left.
+    keys: Option<Vec<i64>>,
+    /// The rows that are left. A read has either these or `keys`.
+    rows: Option<Vec<Value>>,
+}
+
+impl fmt::Display for Read {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { branch, read_optimized, options, filter, .. } = self;
+        write!(out, "branch {branch:?}, options {options:?}, filter {filter:?}, read-optimized {read_optimized}")
+    }
+}
+
+impl Read {
+    /// What the writer read: rows spelt as in `expected.rows`, or those of the first column alone, sorted.
+    #[must_use]
+    pub fn expected(&self) -> Vec<String> {
+        let keys = self.keys.iter().flatten().map(|key| format!("[{key}]"));
+        let mut rows: Vec<String> = keys.chain(self.rows.iter().flatten().map(Value::to_string)).collect();
+        rows.sort_unstable();
+        rows
+    }
 }
 
 impl Case {
-    /// The rows of the newest snapshot that our crates read, spelt as in `expected.rows`, sorted.
-    ///
-    /// # Errors
-    /// Whatever planning and reading give.
-    pub async fn rows(&self) -> Result<Vec<String>, Error> {
-        let store = self.open(None).await?;
-        let mut rows = rows(&store, ScanRequest::default(), &ReadRequest::default()).await?;
-        rows.sort_unstable();
-        Ok(rows)
-    }
-
-    /// The values of the first column that our crates read, sorted.
+    /// What our crates give for a read, spelt as [`Read::expected`].
     ///
     /// # Errors
     /// Whatever planning and reading give, and when the read is not one of this table.
-    pub async fn keys(&self, read: &Read) -> Result<Vec<i64>> {
+    pub async fn answer(&self, read: &Read) -> Result<Vec<String>> {
         let mut store = self.open(read.branch.as_deref()).await?;
         if !read.options.is_empty() {
             let mut schema = TableSchema::clone(store.schema());
             schema.options.extend(read.options.clone());
             store = store.with_schema(Arc::new(schema));
         }
-        let fields = &store.schema().fields;
-        let predicate = read.filter.as_ref().map(|filter| filter::parse(filter, fields)).transpose()?;
         let no_times = |text: &str| Err(Error::unsupported(format!("no golden table is read at a time like {text}")));
         let increment = Increment::from_options(&store, &no_times).await?;
         let at = match increment {
             Some(_) => ReadPoint::Latest,
             None => ReadPoint::from_options(&store, &no_times).await?,
         };
-        let scan = ScanRequest { at, increment, predicate: predicate.clone(), ..ScanRequest::default() };
-        let key = fields.first().context("a table without columns")?.id;
-        let request = ReadRequest { projection: Some(vec![key]), predicate, ..ReadRequest::default() };
-        let rows = rows(&store, scan, &request).await?;
-        let mut keys: Vec<i64> = rows
-            .iter()
-            .map(|row| Ok(serde_json::from_str::<[i64; 1]>(row).with_context(|| format!("a key like {row}"))?[0]))
-            .collect::<Result<_>>()?;
-        keys.sort_unstable();
-        Ok(keys)
+        if let Some(snapshot) = paimon_scan::resolve(&store, &at).await?.filter(|_| at != ReadPoint::Latest) {
+            let mut schema = TableSchema::clone(&*store.schema_at(snapshot.schema_id).await?);
+            schema.options.clone_from(&store.schema().options);
+            store = store.with_schema(Arc::new(schema));
+        }
+        let fields = &store.schema().fields;
+        let predicate = read.filter.as_ref().map(|filter| filter::parse(filter, fields)).transpose()?;
+        let projection = read.keys.as_ref().map(|_| fields.iter().take(1).map(|field| field.id).collect());
+        let read_optimized = read.read_optimized;
+        let scan =
+            ScanRequest { at, increment, predicate: predicate.clone(), read_optimized, ..ScanRequest::default() };
+        self.rows(&store, &scan, &ReadRequest { projection, predicate, ..ReadRequest::default() }).await
+    }
+
+    /// The rows that a plan and a request give, spelt as in `expected.rows`, sorted.
+    ///
+    /// # Errors
+    /// Whatever planning and reading give.
+    pub async fn rows(&self, store: &TableStore, scan: &ScanRequest, request: &ReadRequest) -> Result<Vec<String>> {
+        let all = &store.schema().fields;
+        let fields: Vec<DataField> = match &request.projection {
+            Some(ids) => ids.iter().filter_map(|id| all.iter().find(|field| field.id == *id)).cloned().collect(),
+            None => all.clone(),
+        };
+        let plan = paimon_scan::plan(store, scan).await?;
+        let mut rows = Vec::new();
+        for split in &plan.splits {
+            let batches: Vec<_> = paimon_merge::read(store, split, request).await?.try_collect().await?;
+            for batch in &batches {
+                rows.extend(render_rows(batch, &fields)?);
+            }
+        }
+        self.put_in_order(&mut rows, &fields)?;
+        Ok(rows)
+    }
+
+    /// Sorts rows, and before that the arrays whose order says nothing.
+    fn put_in_order(&self, rows: &mut [String], fields: &[DataField]) -> Result<()> {
+        let unordered = |field: &DataField| self.unordered.contains(&field.name);
+        let positions: Vec<usize> = (0..fields.len()).filter(|i| fields.get(*i).is_some_and(unordered)).collect();
+        for row in rows.iter_mut().filter(|_| !positions.is_empty()) {
+            let mut values: Vec<Value> = serde_json::from_str(row).with_context(|| format!("a row like {row}"))?;
+            for position in &positions {
+                if let Some(Value::Array(items)) = values.get_mut(*position) {
+                    items.sort_by_key(Value::to_string);
+                }
+            }
+            *row = Value::Array(values).to_string();
+        }
+        rows.sort_unstable();
+        Ok(())
     }
 
     /// The table itself.
@@ -87,21 +139,4 @@ impl Case {
         let storage = Storage::open(&url, &BTreeMap::new(), &context)?;
         TableStore::open(storage, branch, Arc::new(FileSnapshotCommit), context).await
     }
-}
-
-async fn rows(store: &TableStore, scan: ScanRequest, request: &ReadRequest) -> Result<Vec<String>, Error> {
-    let plan = paimon_scan::plan(store, &scan).await?;
-    let schema = store.schema();
-    let fields = match &request.projection {
-        Some(ids) => schema.fields.iter().filter(|field| ids.contains(&field.id)).cloned().collect(),
-        None => schema.fields.clone(),
-    };
-    let mut rows = Vec::new();
-    for split in &plan.splits {
-        let batches: Vec<_> = paimon_merge::read(store, split, request).await?.try_collect().await?;
-        for batch in &batches {
-            rows.extend(render_rows(batch, &fields)?);
-        }
-    }
-    Ok(rows)
 }

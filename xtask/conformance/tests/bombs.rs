@@ -4,13 +4,12 @@
 #![expect(clippy::disallowed_methods, reason = "the time that a bomb takes is part of the test")]
 
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
     future::Future,
-    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use conformance::Counting;
 use futures::TryStreamExt;
 use paimon_io::{FileRead, TableStore, testkit};
 use paimon_spec::{
@@ -24,47 +23,8 @@ const MOST_TIME: Duration = Duration::from_secs(5);
 /// Rows of a batch, as the reader of splits asks for them.
 const BATCH_ROWS: usize = 128 << 10;
 
-/// Counts what is allocated.
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-fn grow(bytes: usize) {
-    let now = NOW.fetch_add(bytes, Ordering::Relaxed) + bytes;
-    PEAK.fetch_max(now, Ordering::Relaxed);
-}
-
-// SAFETY: everything is handed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        grow(layout.size());
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        grow(layout.size());
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        grow(size);
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
 
 /// The bombs go off one after the other, because all threads share the count.
 #[tokio::test]
@@ -194,10 +154,9 @@ async fn bombs_end_soon_and_without_much_memory() {
 /// Lets a bomb go off; gives what is wrong about it. `error` is a part of the error that it must end in; `None`: it must
 /// be read.
 async fn ends<T>(name: &str, bomb: impl Future<Output = Result<T>>, error: Option<&str>) -> Option<String> {
-    let (before, started) = (NOW.load(Ordering::Relaxed), Instant::now());
-    PEAK.store(before, Ordering::Relaxed);
+    let (before, started) = (Counting::start(), Instant::now());
     let outcome = bomb.await;
-    let (time, bytes) = (started.elapsed(), PEAK.load(Ordering::Relaxed) - before);
+    let (time, bytes) = (started.elapsed(), Counting::peak() - before);
     let text = outcome.as_ref().err().map(ToString::to_string);
     let problem = match (&outcome, error) {
         _ if time > MOST_TIME || bytes > MOST_BYTES => Some("took too much"),
@@ -225,7 +184,15 @@ async fn rows(table: &TableStore, name: &str, bytes: Vec<u8>, rows: i64) -> Resu
     let meta = testkit::data_file(name, bytes.len() as i64, rows);
     table.storage().put(&format!("bucket-0/{name}"), bytes.into()).await?;
     let columns = table.schema().fields.clone();
-    let read = FileRead { columns, predicate: None, deletions: None, rows: None, limit: None, batch_rows: BATCH_ROWS };
+    let read = FileRead {
+        columns,
+        predicate: None,
+        deletions: None,
+        rows: None,
+        limit: None,
+        batch_rows: BATCH_ROWS,
+        held_bytes: None,
+    };
     let mut batches = table.open_file("bucket-0", &meta, &read).await?;
     let mut seen = 0;
     for _ in 0..3 {

@@ -11,9 +11,10 @@ import org.apache.paimon.shade.jackson2.com.fasterxml.jackson.databind.node.Obje
 /**
  * Java Paimon behind JSON lines: one request a line on the standard input, one answer a line on the standard output.
  *
- * <p>Every request but {@code version} names a {@code warehouse} (a folder) and a {@code table} ({@code database.name},
- * with {@code $branch_b} behind it for a branch). An answer is an object, with {@code error} in it when the request
- * failed. The requests are the public methods of {@link Tables}; values are spelt as {@link Values} says.
+ * <p>Every request but {@code version} and {@code sketch} (of {@link Sketches}) names a {@code warehouse} (a folder)
+ * and a {@code table} ({@code database.name}, with {@code $branch_b} behind it for a branch). An answer is an object,
+ * with {@code error} in it when the request failed. The requests are the methods of {@link Tables}; values are spelt as
+ * {@link Values} says.
  */
 public final class Driver {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -35,6 +36,9 @@ public final class Driver {
             String what = request.path("do").asText();
             if (what.equals("version")) {
                 return JSON.createObjectNode().put("version", version());
+            }
+            if (what.equals("sketch")) {
+                return Sketches.sketch(request);
             }
             try (Tables tables = new Tables(request)) {
                 return switch (what) {

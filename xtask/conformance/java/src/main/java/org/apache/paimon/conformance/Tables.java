@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -16,16 +17,19 @@ import org.apache.paimon.catalog.CatalogContext;
 import org.apache.paimon.catalog.CatalogFactory;
 import org.apache.paimon.catalog.Identifier;
 import org.apache.paimon.data.BinaryRow;
+import org.apache.paimon.data.GenericRow;
 import org.apache.paimon.data.InternalRow;
 import org.apache.paimon.deletionvectors.Bitmap64DeletionVector;
 import org.apache.paimon.deletionvectors.BitmapDeletionVector;
 import org.apache.paimon.deletionvectors.DeletionVector;
 import org.apache.paimon.deletionvectors.append.BaseAppendDeleteFileMaintainer;
+import org.apache.paimon.disk.IOManager;
 import org.apache.paimon.index.IndexFileHandler;
 import org.apache.paimon.index.IndexFileMeta;
 import org.apache.paimon.io.CompactIncrement;
 import org.apache.paimon.io.DataFileMeta;
 import org.apache.paimon.io.DataIncrement;
+import org.apache.paimon.manifest.BucketEntry;
 import org.apache.paimon.manifest.FileKind;
 import org.apache.paimon.manifest.IndexManifestEntry;
 import org.apache.paimon.operation.BaseAppendFileStoreWrite;
@@ -39,6 +43,8 @@ import org.apache.paimon.shade.jackson2.com.fasterxml.jackson.databind.node.Arra
 import org.apache.paimon.shade.jackson2.com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import org.apache.paimon.table.BucketMode;
 import org.apache.paimon.table.FileStoreTable;
+import org.apache.paimon.table.PostponeUtils;
+import org.apache.paimon.table.Table;
 import org.apache.paimon.table.sink.BatchTableCommit;
 import org.apache.paimon.table.sink.BatchTableWrite;
 import org.apache.paimon.table.sink.BatchWriteBuilder;
@@ -49,6 +55,7 @@ import org.apache.paimon.table.source.ReadBuilder;
 import org.apache.paimon.table.source.Split;
 import org.apache.paimon.types.DataType;
 import org.apache.paimon.types.DataTypeJsonParser;
+import org.apache.paimon.types.RowKind;
 import org.apache.paimon.types.RowType;
 
 /** What a request does to the table that it names. */
@@ -88,12 +95,21 @@ final class Tables implements AutoCloseable {
     }
 
     /**
-     * One commit: {@code rows: [[value, ...]], overwrite?: true | {partition column: value}, options?}.
+     * One commit: {@code rows: [[value, ...]], kinds?: ["+I" | "-U" | "+U" | "-D", ...], buckets?: [number, ...],
+     * overwrite?: true | {partition column: value}, compact?: true, options?}.
      *
-     * <p>{@code overwrite: true} replaces the partitions that the rows are in, or all of a table without partitions.
+     * <p>{@code kinds} are those of the rows, all of them {@code +I} without; {@code buckets} are where the rows go in
+     * a table of dynamic buckets, which no row tells. {@code overwrite: true} replaces the partitions that the rows are
+     * in, or all of a table without partitions. A table with a primary key is compacted as its options say, and
+     * {@code compact: true} puts all files of the buckets written to onto the highest level; {@code options:
+     * {"write-only": "true"}} keeps every file on level 0. Rows of a postpone table stay where no reader looks, unless
+     * {@code real_buckets: true}.
      */
     JsonNode write() throws Exception {
         FileStoreTable table = table();
+        if (request.path("real_buckets").asBoolean()) {
+            table = PostponeUtils.tableForFixBucketWrite(table);
+        }
         BatchWriteBuilder builder = table.newBatchWriteBuilder();
         JsonNode overwrite = request.path("overwrite");
         if (overwrite.isObject()) {
@@ -101,14 +117,32 @@ final class Tables implements AutoCloseable {
         } else if (overwrite.asBoolean()) {
             builder.withOverwrite();
         }
-        try (BatchTableWrite write = builder.newWrite();
+        try (IOManager disk = IOManager.create(System.getProperty("java.io.tmpdir"));
+                BatchTableWrite write = builder.newWrite().withIOManager(disk);
                 BatchTableCommit commit = builder.newCommit()) {
-            for (JsonNode row : request.get("rows")) {
-                write.write(Values.row(table.rowType(), row));
+            Set<Bucket> touched = writeRows(table, write);
+            if (request.path("compact").asBoolean()) {
+                for (Bucket bucket : touched) {
+                    write.compact(bucket.partition(), bucket.number(), true);
+                }
             }
             commit.commit(write.prepareCommit());
         }
         return snapshot(table);
+    }
+
+    private Set<Bucket> writeRows(FileStoreTable table, BatchTableWrite write) throws Exception {
+        Set<Bucket> touched = new LinkedHashSet<>();
+        for (int i = 0; i < request.get("rows").size(); i++) {
+            GenericRow row = Values.row(table.rowType(), request.get("rows").get(i));
+            if (request.has("kinds")) {
+                row.setRowKind(RowKind.fromShortString(request.get("kinds").get(i).asText()));
+            }
+            int bucket = request.has("buckets") ? request.get("buckets").get(i).intValue() : write.getBucket(row);
+            write.write(row, bucket);
+            touched.add(new Bucket(write.getPartition(row).copy(), bucket));
+        }
+        return touched;
     }
 
     /** {@code filter}: marks the rows that it keeps as deleted, in deletion vectors. */
@@ -171,9 +205,31 @@ final class Tables implements AutoCloseable {
         return new CommitMessageImpl(partition, bucket.number(), null, files, CompactIncrement.emptyIncrement());
     }
 
-    /** Rewrites small files, and files with deleted rows, of a table without fixed buckets. */
+    /**
+     * {@code full?: false}: puts all files of a table with a primary key onto the highest level, or without
+     * {@code full} only what is due. Rewrites small files, and files with deleted rows, of an append table without
+     * fixed buckets.
+     */
     JsonNode compact() throws Exception {
         FileStoreTable table = table();
+        return table.primaryKeys().isEmpty() ? compactFiles(table) : compactLevels(table);
+    }
+
+    private JsonNode compactLevels(FileStoreTable stored) throws Exception {
+        FileStoreTable table = stored.copy(Map.of("write-only", "false"));
+        BatchWriteBuilder builder = table.newBatchWriteBuilder();
+        try (IOManager disk = IOManager.create(System.getProperty("java.io.tmpdir"));
+                BatchTableWrite write = builder.newWrite().withIOManager(disk);
+                BatchTableCommit commit = builder.newCommit()) {
+            for (BucketEntry entry : table.newSnapshotReader().bucketEntries()) {
+                write.compact(entry.partition(), entry.bucket(), request.path("full").asBoolean(true));
+            }
+            commit.commit(write.prepareCommit());
+        }
+        return snapshot(table);
+    }
+
+    private JsonNode compactFiles(FileStoreTable table) throws Exception {
         List<CommitMessage> messages = new ArrayList<>();
         BaseAppendFileStoreWrite write = (BaseAppendFileStoreWrite) table.store().newWrite("driver");
         try {
@@ -247,54 +303,83 @@ final class Tables implements AutoCloseable {
         return JSON.objectNode();
     }
 
-    /** {@code filter?, options?}; answers {@code columns: [name], rows: [[value, ...]]}. */
+    /**
+     * {@code filter?, columns?: [name], kinds?: true, options?}; answers {@code columns: [name], rows: [[value, ...]]}.
+     *
+     * <p>{@code kinds: true} puts the kind of each row before its values. A name like {@code golden.t$ro} reads a
+     * system table. With a filter, columns are chosen after reading: Java finds no row by a column that it does not
+     * read.
+     */
     JsonNode read() throws Exception {
-        FileStoreTable table = table();
+        Table table = readable();
         ReadBuilder builder = readBuilder(table);
         RowType type = builder.readType();
+        List<String> names = request.has("columns") ? texts(request.get("columns")) : type.getFieldNames();
+        int[] columns = names.stream().mapToInt(type::getFieldIndex).toArray();
+        boolean kinds = request.path("kinds").asBoolean();
         ArrayNode rows = JSON.arrayNode();
         List<Split> splits = builder.newScan().plan().splits();
         try (RecordReader<InternalRow> reader = builder.newRead().executeFilter().createReader(splits)) {
             reader.forEachRemaining(
                     row -> {
                         ArrayNode values = rows.addArray();
-                        for (int i = 0; i < type.getFieldCount(); i++) {
-                            values.add(Values.render(type, row, i));
+                        if (kinds) {
+                            values.add(row.getRowKind().shortString());
+                        }
+                        for (int column : columns) {
+                            values.add(Values.render(type, row, column));
                         }
                     });
         }
-        ArrayNode columns = JSON.arrayNode();
-        type.getFieldNames().forEach(columns::add);
         var answer = JSON.objectNode();
-        answer.set("columns", columns);
+        names.forEach(answer.putArray("columns")::add);
         answer.set("rows", rows);
         return answer;
     }
 
-    /** {@code filter?, options?}; answers the names of the {@code files} that are left to read. */
+    /**
+     * {@code filter?, options?}; answers the names of the {@code files} that are left to read, and the {@code splits}
+     * that they are in: {@code [{bucket, raw, files: [[name, level], ...]}, ...]}.
+     */
     JsonNode plan() throws Exception {
         Set<String> files = new HashSet<>();
-        for (Split split : readBuilder(table()).newScan().plan().splits()) {
-            for (DataFileMeta file : ((DataSplit) split).dataFiles()) {
+        ArrayNode splits = JSON.arrayNode();
+        for (Split planned : readBuilder(readable()).newScan().plan().splits()) {
+            DataSplit split = (DataSplit) planned;
+            var answer = splits.addObject().put("bucket", split.bucket()).put("raw", split.rawConvertible());
+            ArrayNode members = answer.putArray("files");
+            for (DataFileMeta file : split.dataFiles()) {
                 files.add(file.fileName());
+                members.addArray().add(file.fileName()).add(file.level());
             }
         }
         ArrayNode names = JSON.arrayNode();
         files.stream().sorted().forEach(names::add);
-        return JSON.objectNode().set("files", names);
+        var answer = JSON.objectNode();
+        answer.set("files", names);
+        answer.set("splits", splits);
+        return answer;
     }
 
-    private ReadBuilder readBuilder(FileStoreTable table) {
+    private ReadBuilder readBuilder(Table table) {
         ReadBuilder builder = table.newReadBuilder();
         if (request.has("filter")) {
             builder.withFilter(Filters.parse(table.rowType(), request.get("filter")));
+        }
+        if (request.has("columns") && !request.has("filter")) {
+            builder.withReadType(table.rowType().project(texts(request.get("columns"))));
         }
         return builder;
     }
 
     /** The table, with the request's options over its own (not of {@code create}). */
     private FileStoreTable table() throws Exception {
-        return (FileStoreTable) catalog.getTable(identifier).copy(map(request.path("options")));
+        return (FileStoreTable) readable();
+    }
+
+    /** As {@link #table}, and system tables too. */
+    private Table readable() throws Exception {
+        return catalog.getTable(identifier).copy(map(request.path("options")));
     }
 
     private JsonNode snapshot(FileStoreTable table) {

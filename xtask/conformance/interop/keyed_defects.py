@@ -1,0 +1,93 @@
+"""Declared defects of the peers on tables with a primary key: answers that differ although the table is right.
+
+Each names the peer, says when it strikes, and which seed shows it without our wheel: `keyed_run.py --without-us ...`.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import defects
+
+
+@dataclasses.dataclass(frozen=True)
+class Defect:
+    """One defect of one peer."""
+
+    who: str
+    what: str
+    strikes: Callable[[dict, str, str], bool]
+
+
+def _partition_alone(plan: dict, where: str, wrong: str) -> bool:
+    """Pypaimon 2.1.0 reads no row of an Avro table when only its partition column is asked for.
+
+    Without us: `--without-us --first-seed 5 --seeds 1`.
+    """
+    return plan["format"] == "avro" and where.endswith("read by pypaimon: p")
+
+
+def _compared_floats(plan: dict, where: str, wrong: str) -> bool:
+    """Pypaimon 2.1.0 takes the maximum and minimum of floats as Python does, for which -0 is 0 and NaN nothing.
+
+    Without us: `--without-us --java DRIVER.JAR --first-seed 34 --seeds 1`.
+    """
+    return any(
+        plan["options"].get(f"fields.{column['name']}.aggregate-function") in ("max", "min")
+        for column in plan["columns"]
+        if column["type"] in ("FLOAT", "DOUBLE")
+    )
+
+
+def _wide_vectors(plan: dict, where: str, wrong: str) -> bool:
+    """Pypaimon 2.1.0 knows deletion vectors of 32 bits only.
+
+    Without us: `--without-us --java DRIVER.JAR --first-seed XX --seeds 1`.
+    """
+    return plan["options"].get("deletion-vectors.bitmap64") == "true" and "Invalid magic number" in wrong
+
+
+def _absent_columns(plan: dict, where: str, wrong: str) -> bool:
+    """Pypaimon 2.1.0 reads no row of files that have none of the columns asked for.
+
+    Without us: `--without-us --first-seed YY --seeds 1`.
+    """
+    asked = where.rsplit(": ", 1)[1].split(" where ")[0].split(" of ")[0].split(",")
+    added = {step["name"] for step in plan["steps"] if step["do"] == "alter" and step["change"] == "add"}
+    return set(asked) <= added and wrong.endswith("extra []")
+
+
+def _maps(plan: dict, where: str, wrong: str) -> bool:
+    """Pypaimon 2.1.0 mixes two spellings of maps where it folds some rows of a MAP and not others.
+
+    Without us: `--without-us --first-seed 82 --seeds 1`.
+    """
+    return defects.has(plan, "MAP") and "ArrowTypeError: Could not convert" in wrong
+
+
+def _decimal_filters(plan: dict, where: str, wrong: str) -> bool:
+    """Java 1.4 pushes filters on decimals into Parquet files for integers, whatever type the file has.
+
+    Without us: `--without-us --java DRIVER.JAR --first-seed 41 --seeds 1`.
+    """
+    return plan["format"] == "parquet" and "ValidTypeMap" in wrong
+
+
+DEFECTS: list[Defect] = [
+    Defect("pypaimon", "the partition column alone", _partition_alone),
+    Defect("pypaimon", "the order of -0 and NaN", _compared_floats),
+    Defect("pypaimon", "deletion vectors of 64 bits", _wide_vectors),
+    Defect("pypaimon", "columns that no file has", _absent_columns),
+    Defect("pypaimon", "two spellings of maps", _maps),
+    Defect("java", "filters on decimals stored as bytes", _decimal_filters),
+]
+
+
+def refuses(wrong: str) -> bool:
+    """Whether a peer says itself that it does not do this."""
+    return "NotImplementedError" in wrong
+
+
+def explains(who: str, plan: dict, where: str, wrong: str) -> Defect | None:
+    """The declared defect that explains a difference, if one does."""
+    own = (defect for defect in DEFECTS if defect.who == who and defect.strikes(plan, where, wrong))
+    return next(own, None) or defects.explains(who, plan, wrong)

@@ -1,0 +1,159 @@
+"""Random histories of tables with a primary key, written by one or several implementations and read by all.
+
+For each seed and each set of writers a plan is drawn (`keyed_plan.py`): a merge engine and its options, keys of every
+type, and steps: inserts, updates and deletes, in and out of order, overwrites, concurrent commits, schema changes,
+tags and, where Java is there, compactions. A naive model (`keyed_model.py`) says what each question about the table is
+to answer. Differences that are a peer's own defects are declared in `keyed_defects.py`, each with a reproduction that
+runs without us; everything else fails the run.
+
+    python keyed_run.py --ours PYTHON --peers PYTHON --work FOLDER --first-seed 1 --seeds 60 [--java DRIVER.JAR]
+"""
+
+import argparse
+import collections
+import json
+import pathlib
+import shutil
+import sys
+
+import keyed_defects
+from keyed_java import KeyedJava
+from keyed_plan import draw_plan, spelt, unordered
+from plan import apply_change
+from run import Worker
+
+# Who writes, each step by one of them, and who reads.
+PEERS = ["pypaimon", "pypaimon-rust"]
+OURS = ["ours", "daft"]
+PYTHON = [
+    (["ours"], [*OURS, *PEERS]),
+    (["pypaimon"], OURS),
+    (["pypaimon-rust"], OURS),
+    (["ours", "pypaimon"], [*OURS, *PEERS]),
+]
+JAVA = [
+    (["ours"], [*OURS, *PEERS, "java"]),
+    (["java"], [*OURS, "java"]),
+    (["ours", "java"], [*OURS, "java"]),
+    (["ours", "java", "pypaimon"], [*OURS, *PEERS, "java"]),
+]
+PYTHON_WITHOUT_US = [(["pypaimon"], PEERS), (["pypaimon-rust"], PEERS), (PEERS, PEERS)]
+JAVA_WITHOUT_US = [(["java"], [*PEERS, "java"]), (["pypaimon"], ["java"]), (["java", "pypaimon"], ["java"])]
+
+
+class Run:
+    """Histories, and what was found in them."""
+
+    def __init__(self, workers: dict, work: pathlib.Path):
+        self.workers, self.work = workers, work
+        self.counts = collections.Counter()
+        self.problems: list[str] = []
+        self.declared: dict[str, list[str]] = {}
+
+    def history(self, seed: int, writers: list[str], readers: list[str]) -> None:
+        plan = draw_plan(seed, writers, readers)
+        warehouse = self.work / f"keyed-{'-'.join(writers)}-{seed}"
+        shutil.rmtree(warehouse, ignore_errors=True)
+        where = f"seed {seed}: {plan['options']['merge-engine']} written by {', '.join(writers)}"
+        before = len(self.problems)
+        if self.write(plan, str(warehouse), where):
+            self.counts["histories"] += 1
+            for reader in readers:
+                self.read(plan, str(warehouse), where, reader)
+        if len(self.problems) == before:
+            shutil.rmtree(warehouse, ignore_errors=True)
+        else:
+            (warehouse / "plan.json").write_text(json.dumps(plan, ensure_ascii=False, indent=1), encoding="utf-8")
+
+    def write(self, plan: dict, warehouse: str, where: str) -> bool:
+        columns = [dict(column) for column in plan["columns"]]
+        first = plan["steps"][0]["by"]
+        steps = [(first, {"do": "create", "plan": plan})]
+        steps += [(step["by"], {"do": "step", "step": step, "key": plan["key"]}) for step in plan["steps"]]
+        for number, (writer, request) in enumerate(steps):
+            if request["do"] == "step":
+                request["columns"] = [dict(column) for column in columns]
+            done = self.workers[writer].ask(warehouse=warehouse, **request)
+            if "error" in done:
+                self.judge(plan, f"{where}: step {number} by {writer}", writer, f"cannot write: {done['error']}")
+                return False
+            if request["do"] == "step" and request["step"]["do"] == "alter":
+                apply_change(columns, request["step"])
+        return True
+
+    def read(self, plan: dict, warehouse: str, where: str, reader: str) -> None:
+        for question in plan["questions"]:
+            if question["tag"] and reader == "pypaimon-rust":  # its SQL has no name for a tag
+                continue
+            self.counts["readings"] += 1
+            asked = {key: value for key, value in question.items() if key != "rows"}
+            answer = self.workers[reader].ask(do="read", warehouse=warehouse, question=asked)
+            if wrong := difference(plan, question, answer):
+                self.judge(plan, f"{where}, read by {reader}: {describe(question)}", reader, wrong)
+
+    def judge(self, plan: dict, where: str, who: str, wrong: str) -> None:
+        """A refusal, a declared defect or a problem."""
+        if who not in OURS and keyed_defects.refuses(wrong):
+            self.counts[f"refused by {who}"] += 1
+        elif defect := keyed_defects.explains(who, plan, where, wrong):
+            self.counts["declared"] += 1
+            self.declared.setdefault(f"{who}: {defect.what}", []).append(where)
+        else:
+            self.problems.append(f"{where}: {wrong}")
+            print(self.problems[-1], file=sys.stderr, flush=True)
+
+
+def difference(plan: dict, question: dict, answer: dict) -> str | None:
+    """What is wrong with an answer, in one line; None when it is right."""
+    if "error" in answer:
+        return f"error: {answer['error']}"
+    loose = unordered(plan)
+    wanted = spelt(question["rows"], question["columns"], loose)
+    found = spelt([json.loads(row) for row in answer["rows"]], question["columns"], loose)
+    if wanted == found:
+        return None
+    missing = list((collections.Counter(wanted) - collections.Counter(found)).elements())
+    extra = list((collections.Counter(found) - collections.Counter(wanted)).elements())
+    return f"{len(wanted)} rows wanted, {len(found)} found; missing {missing[:2]}, extra {extra[:2]}"
+
+
+def describe(question: dict) -> str:
+    names = ",".join(column["name"] for column in question["columns"])
+    filters = f" where {question['filters']}" if question["filters"] else ""
+    return names + filters + (f" of {question['tag']}" if question["tag"] else "")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ours", required=True)
+    parser.add_argument("--peers", required=True)
+    parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--java", type=pathlib.Path)
+    parser.add_argument("--without-us", action="store_true")
+    arguments = parser.parse_args()
+
+    directions = JAVA if arguments.java else PYTHON
+    if arguments.without_us:
+        directions = JAVA_WITHOUT_US if arguments.java else PYTHON_WITHOUT_US
+    pythons = {name: arguments.ours for name in OURS} | {name: arguments.peers for name in PEERS}
+    workers = {
+        name: KeyedJava(arguments.java) if name == "java" else Worker(name, pythons[name], "keyed_worker.py")
+        for name in sorted({name for writers, readers in directions for name in (*writers, *readers)})
+    }
+    run = Run(workers, arguments.work)
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
+        for writers, readers in directions:
+            run.history(seed, writers, readers)
+    for worker in workers.values():
+        worker.close()
+    for defect, places in sorted(run.declared.items()):
+        print(f"declared, {len(places)} times: {defect}; first at {places[0]}")
+    counted = ", ".join(f"{count} {what}" for what, count in sorted(run.counts.items()))
+    print(f"{arguments.seeds} seeds of tables with keys: {counted}: {len(run.problems)} differences")
+    return 1 if run.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""One implementation behind JSON lines: a step of a plan of keyed_plan.py, or one of its questions.
+
+python keyed_worker.py {ours,daft,pypaimon,pypaimon-rust}
+"""
+
+import sys
+
+import pyarrow as pa
+import pypaimon
+from worker import (
+    ARROW,
+    TABLE,
+    alter,
+    array_of,
+    prepare,
+    prepare_rust,
+    read_where,
+    render_table,
+    select_rust,
+    serve,
+    table_of,
+)
+
+
+def create(catalog, plan: dict) -> None:
+    catalog.create_database(TABLE.split(".")[0], True)
+    columns = [
+        pa.field(column["name"], ARROW[column["type"]], nullable=column["name"] not in plan["key"])
+        for column in plan["columns"]
+    ]
+    schema = pypaimon.Schema.from_pyarrow_schema(pa.schema(columns), plan["partition"], plan["key"], plan["options"])
+    catalog.create_table(TABLE, schema, False)
+
+
+def step(catalog, request: dict) -> None:
+    step, columns = request["step"], request["columns"]
+    if step["do"] == "alter":
+        alter(catalog, columns, step)
+    elif step["do"] == "tag":
+        catalog.get_table(TABLE).create_tag(step["name"])
+    else:
+        overwrite = step["do"] == "overwrite"
+        commits = [prepared(catalog, request, step["rows"], step["kinds"], overwrite)]
+        if step["do"] == "concurrent":
+            commits.append(prepared(catalog, request, step["other_rows"], step["other_kinds"], False))
+        for commit in commits:
+            commit()
+
+
+def prepared(catalog, request: dict, rows: list, kinds: list, overwrite: bool):
+    """A commit whose files are written. Tables without `rowkind.field` are told kinds in a column of their own."""
+    batch = table_of(rows, request["columns"])
+    batch = batch.cast(pa.schema([field.with_nullable(field.name not in request["key"]) for field in batch.schema]))
+    if sys.argv[1] == "pypaimon-rust":
+        return prepare_rust(request["warehouse"], batch, overwrite)
+    table = catalog.get_table(TABLE)
+    kind_column = None
+    if sys.argv[1] == "ours" and not any(column["name"] == "rk" for column in request["columns"]):
+        kind_column = "row kind"
+        batch = batch.append_column(kind_column, pa.array(kinds))
+    return prepare(table, batch, overwrite, kind_column)
+
+
+def read(catalog, request: dict) -> dict:
+    columns, filters, tag = (request["question"][part] for part in ("columns", "filters", "tag"))
+    names = [column["name"] for column in columns]
+    kinds = {column["name"]: column["type"] for column in columns}
+    if sys.argv[1] == "pypaimon-rust":
+        rows = select_rust(request["warehouse"], names, filters, kinds)
+    elif sys.argv[1] == "daft":
+        rows = read_daft(request["warehouse"], names, filters, kinds, tag)
+        rows = rows.cast(pa.schema([(column["name"], ARROW[column["type"]]) for column in columns]))
+    else:
+        table = catalog.get_table(TABLE)
+        # Under a projection, pypaimon looks filters up in the statistics of other columns.
+        projection = names if sys.argv[1] == "ours" or not filters else None
+        table = table.copy({"scan.tag-name": tag}) if tag else table
+        rows = read_where(table, filters, kinds, projection).select(names)
+    return {"rows": render_table(rows) if rows else []}
+
+
+def read_daft(warehouse: str, names: list[str], filters: list, kinds: dict[str, str], tag: str | None) -> pa.Table:
+    """Our reader under Daft, which counts the rows as well."""
+    from daft import col, lit
+    from pypaimon.daft import read_paimon
+
+    frame = read_paimon(TABLE, {"warehouse": warehouse}, tag_name=tag)
+    for operator, name, *literals in filters:
+        literals = [lit(literal) for literal in array_of(literals, kinds[name]).to_pylist()]
+        column = col(name)
+        condition = {
+            "=": column.__eq__,
+            "<": column.__lt__,
+            ">=": column.__ge__,
+            "in": lambda *literals, column=column: column.is_in(list(literals)),
+            "is null": column.is_null,
+            "is not null": column.not_null,
+        }[operator]
+        frame = frame.where(condition(*literals))
+    rows = frame.select(*names).to_arrow()
+    if (counted := frame.count_rows()) != len(rows):
+        raise AssertionError(f"{counted} rows counted, {len(rows)} read")
+    return rows
+
+
+def answer(request: dict) -> dict:
+    catalog = pypaimon.CatalogFactory.create({"warehouse": request["warehouse"]})
+    if request["do"] == "read":
+        return read(catalog, request)
+    if request["do"] == "create":
+        create(catalog, request["plan"])
+    else:
+        step(catalog, request)
+    return {}
+
+
+if __name__ == "__main__":
+    serve(answer)
