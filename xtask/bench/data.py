@@ -21,6 +21,13 @@ PARTITIONS, PARTITION_ROWS = scaled(1000), 2000
 MANY_COMMITS, MANY_FILES = 100, scaled(500)  # files of each commit
 SNAPSHOTS = scaled(2000)
 
+# Primary-key tables: as many runs as commits, which overlap because each draws from the same keys.
+KEYED_BUCKETS, KEYED_RUNS = 4, 6
+KEYED_ROWS, KEYED_KEYS = scaled(1_000_000) // KEYED_RUNS, scaled(500_000)  # of each run; of all
+MERGED_BUCKETS, MERGED_RUNS = 2, 5
+MERGED_ROWS, MERGED_KEYS = scaled(1_000_000) // MERGED_RUNS, scaled(400_000)
+UPSERTS = scaled(400_000)
+
 # R2 reads this range of `id`, which lies in one file.
 RANGE_START = 4 * SCAN_ROWS + SCAN_ROWS // 500
 RANGE_END = RANGE_START + SCAN_ROWS // 5
@@ -35,6 +42,16 @@ MIXED = pa.schema(
         ("name", pa.string()),
         ("ts", pa.timestamp("us")),
         ("d", pa.date32()),
+    ]
+)
+KEYED = pa.schema(
+    [
+        pa.field("id", pa.int64(), nullable=False),
+        ("k", pa.int32()),
+        ("v", pa.float64()),
+        ("cat", pa.string()),
+        ("name", pa.string()),
+        ("ts", pa.timestamp("us")),
     ]
 )
 NARROW = pa.schema([("id", pa.int64()), ("k", pa.int32()), ("v", pa.float64()), ("name", pa.string())])
@@ -61,6 +78,25 @@ def mixed(first: int, rows: int, seed: int) -> pa.Table:
         ],
         schema=MIXED,
     )
+
+
+def keyed(ids: np.ndarray, seed: int, nulls: float = 0.0) -> pa.Table:
+    """A version of the rows with these keys; the part `nulls` of the other values is NULL."""
+    source = np.random.default_rng([9, seed])
+    rows = mixed(0, len(ids), 2000 + seed)
+    times = 1_700_000_000_000_000 + ids * 1000 + source.integers(0, 1000, len(ids))
+    columns = [rows["k"], rows["v"], rows["cat"], rows["name"], pa.array(times).cast(pa.timestamp("us"))]
+    if nulls:
+        columns = [
+            pc.if_else(pa.array(source.random(len(ids)) < nulls), pa.scalar(None, column.type), column)
+            for column in columns
+        ]
+    return pa.table([pa.array(ids), *columns], schema=KEYED)
+
+
+def upserted(rows: int, keys: int, seed: int, nulls: float = 0.0) -> pa.Table:
+    """A version of `rows` of the keys from 0 to `keys`, in no order, each once."""
+    return keyed(np.random.default_rng([10, seed]).choice(keys, rows, replace=False), seed, nulls)
 
 
 def decimals(unscaled: np.ndarray) -> pa.Array:

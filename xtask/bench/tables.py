@@ -22,12 +22,11 @@ STATISTICS = {"metadata.stats-mode": "full"}
 NO_STATISTICS = {"metadata.stats-mode": "none"}
 
 
-def create(catalog, name, schema, options, partition_keys=()):
-    catalog.create_table(
-        f"{data.DATABASE}.{name}",
-        Schema.from_pyarrow_schema(schema, partition_keys=list(partition_keys), options=dict(options)),
-        False,
+def create(catalog, name, schema, options, partition_keys=(), primary_keys=()):
+    described = Schema.from_pyarrow_schema(
+        schema, partition_keys=list(partition_keys), primary_keys=list(primary_keys), options=dict(options)
     )
+    catalog.create_table(f"{data.DATABASE}.{name}", described, False)
     return catalog.get_table(f"{data.DATABASE}.{name}")
 
 
@@ -128,10 +127,47 @@ def many(catalog):
         commit.close()
 
 
+def keyed_table(catalog, name, versions, buckets, options=None):
+    """A primary-key table with one run a bucket for each of `versions`, written by pypaimon's own native writer."""
+    options = {"bucket": str(buckets), **NO_STATISTICS, **(options or {})}
+    table = create(catalog, name, data.KEYED, options, primary_keys=["id"]).copy({"write.native.enabled": "true"})
+    for rows in versions:
+        append(table, rows)
+
+
+def keyed_tiny(catalog):
+    keyed_table(catalog, "keyed_tiny", (data.upserted(10, 10, seed) for seed in range(2)), 1)
+
+
+def keyed(catalog, name="keyed", times=1):
+    rows, keys = times * data.KEYED_ROWS, times * data.KEYED_KEYS
+    versions = (data.upserted(rows, keys, 10 * times + run) for run in range(data.KEYED_RUNS))
+    keyed_table(catalog, name, versions, data.KEYED_BUCKETS)
+
+
+def keyed_large(catalog):
+    keyed(catalog, "keyed_large", 5)
+
+
+def merged(catalog, name, options):
+    versions = (data.upserted(data.MERGED_ROWS, data.MERGED_KEYS, 100 + run, 0.4) for run in range(data.MERGED_RUNS))
+    keyed_table(catalog, name, versions, data.MERGED_BUCKETS, options)
+
+
+def partial_update(catalog):
+    merged(catalog, "partial_update", {"merge-engine": "partial-update"})
+
+
+def aggregation(catalog):
+    functions = {"k": "sum", "v": "max", "cat": "last_non_null_value", "name": "last_value", "ts": "min"}
+    options = {f"fields.{field}.aggregate-function": function for field, function in functions.items()}
+    merged(catalog, "aggregation", {"merge-engine": "aggregation", **options})
+
+
 def live_files(table) -> list[dict]:
     def described(file, split):
         path = str(file.external_path or file.file_path).removeprefix("file://")
-        return {"path": path, "partition": split.partition.to_dict()}
+        return {"path": path, "partition": split.partition.to_dict(), "bucket": split.bucket}
 
     return [
         described(file, split) for split in table.new_read_builder().new_scan().plan().splits() for file in split.files
@@ -144,7 +180,9 @@ def main(warehouse: pathlib.Path) -> None:
     files = json.loads(listing.read_text()) if listing.exists() else {}
     catalog = CatalogFactory.create({"warehouse": str(warehouse)})
     catalog.create_database(data.DATABASE, True)
-    for make in (tiny, scan, scan_nostats, parts, snapshots, many):
+    makers = [tiny, scan, scan_nostats, parts, snapshots, many]
+    makers += [keyed_tiny, keyed, keyed_large, partial_update, aggregation]
+    for make in makers:
         name = make.__name__
         if name in files:
             continue

@@ -14,7 +14,7 @@ use crate::wheel::{self, Profile};
 #[derive(Args)]
 pub(crate) struct Options {
     /// Which parts to run
-    #[arg(long, value_delimiter = ',', default_values = ["time", "requests", "planning"])]
+    #[arg(long, value_delimiter = ',', default_values = ["time", "requests", "planning", "merging", "memory"])]
     parts: Vec<Part>,
     /// Workloads of the part `time` by name, comma-separated; all when absent
     #[arg(long)]
@@ -22,7 +22,7 @@ pub(crate) struct Options {
     /// Rounds of each workload; medians are reported
     #[arg(long, default_value_t = 5)]
     rounds: u32,
-    /// Factor on all sizes, for trying the harness
+    /// Factor on the sizes of the parts `time` and `merging`, for trying the harness
     #[arg(long, default_value_t = 1.0)]
     scale: f64,
 }
@@ -35,6 +35,10 @@ enum Part {
     Requests,
     /// Planning tables of up to a million files, drawn as a curve
     Planning,
+    /// Merged reads of up to 20 million rows and of up to 50 runs, drawn as curves
+    Merging,
+    /// Memory of writing and reading a bucket of ten times the write buffer
+    Memory,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -63,6 +67,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 ),
             )?,
             Part::Planning => planning(&shell, &ours, &work, &report)?,
+            Part::Merging => {
+                let scale = options.scale.to_string();
+                step(
+                    "merging up to 20 million rows",
+                    cmd!(
+                        shell,
+                        "{ours} xtask/bench/merging.py --ours {ours} --peers {peers} --work {work}/merging --report {report} --scale {scale}"
+                    ),
+                )?;
+            }
+            Part::Memory => step(
+                "memory of a bucket",
+                cmd!(shell, "{ours} xtask/bench/memory.py --work {work}/memory --report {report}"),
+            )?,
         }
     }
     Ok(())

@@ -59,6 +59,19 @@ def main(warehouse: pathlib.Path) -> None:
     print(f"\ncount_rows(), from metadata alone: {everything.count_rows()}")
     print(f"\n{explain_paimon_scan('shop.orders', options, partition_filters=col('dt') == '2024-01-01')}")
 
+    stock = daft.from_pydict({"id": [1, 2], "name": ["tea", "coffee"], "left": [10, 20]})
+    catalog.create_table("shop.stock", stock.schema(), properties={"primary_keys": ["id"], "bucket": "2"})
+    write_paimon(stock, "shop.stock", options)
+    sold = daft.from_pydict({"id": [2, 3], "name": ["coffee", "cocoa"], "left": [18, 5]})
+    write_paimon(sold, "shop.stock", options)
+    changes = daft.from_pydict({"id": [1, 3], "name": ["tea", None], "left": [9, None], "op": ["+U", "-D"]})
+    write_paimon(changes, "shop.stock", options, row_kind_column="op")
+    show(
+        "a primary-key table: two rows, two upserted, one updated and one deleted by row kind",
+        read_paimon("shop.stock", options).sort("id"),
+    )
+    print(f"\ncount_rows(), after the merge: {read_paimon('shop.stock', options).count_rows()}")
+
     shutil.copytree(GOLDEN / "table", warehouse / "golden.db" / "orders")
     title = "a table that Apache's pypaimon 2.1.0 wrote, its columns renamed, widened, dropped and added in between"
     show(title, read_paimon("golden.orders", options).sort("id"))
