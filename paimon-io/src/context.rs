@@ -9,9 +9,9 @@ use std::{
 
 use object_store::memory::InMemory;
 
-use crate::{MetadataCache, Spawner};
 #[cfg(feature = "s3")]
 use crate::storage::s3::{S3Settings, S3Store};
+use crate::{MetadataCache, Spawner};
 
 /// Time, identifiers and chance: nothing in these crates takes them from anywhere else, so that a test can replay a run.
 #[async_trait::async_trait]

@@ -22,7 +22,8 @@ use crate::{DeletionIndex, ReadPoint, resolve};
 pub enum Increment {
     /// The files that the snapshots after `after`, up to and with `up_to`, appended. Compactions, overwrites and
     /// statistics are passed over, and so are deletion vectors (Java `IncrementalDeltaStartingScanner`). All these
-    /// snapshots must still be there, but `after` itself need not: 0 means from the start.
+    /// snapshots must still be there, but `after` itself need not: 0 means from the start. Rows of primary-key tables are
+    /// given as they came in, not merged with one another, and without those that delete.
     Delta {
         /// Its rows are not wanted.
         after: i64,
@@ -31,7 +32,7 @@ pub enum Increment {
     },
     /// The files of one state that another one did not have, without the rows that are deleted in the later one. Needs
     /// only the two states, not what was between them (Java `IncrementalDiffStartingScanner`). A file that a compaction
-    /// wrote is a new one, whichever rows it has.
+    /// wrote is a new one, whichever rows it has. Not supported yet for primary-key tables.
     Diff {
         /// Its files are not wanted; `None`: all files of the later state are.
         before: Option<ReadPoint>,

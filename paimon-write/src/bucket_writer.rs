@@ -20,8 +20,8 @@ pub(crate) enum TableKind {
 
 /// Writes the rows of one bucket of one partition.
 pub(crate) enum BucketWriter {
-    Append(AppendWriter),
-    Keyed(KeyValueWriter),
+    Append(Box<AppendWriter>),
+    Keyed(Box<KeyValueWriter>),
 }
 
 impl TableKind {
@@ -60,10 +60,10 @@ impl TableKind {
     ) -> Result<BucketWriter> {
         match self {
             Self::Append(table) => AppendWriter::new(store, Arc::clone(table), partition, bucket, next_sequence_number)
-                .map(BucketWriter::Append),
+                .map(|writer| BucketWriter::Append(Box::new(writer))),
             Self::Keyed(table, _) => {
                 KeyValueWriter::new(store, Arc::clone(table), partition, bucket, next_sequence_number)
-                    .map(BucketWriter::Keyed)
+                    .map(|writer| BucketWriter::Keyed(Box::new(writer)))
             }
         }
     }

@@ -64,7 +64,11 @@ impl Existing {
                 let options = store.options();
                 let (fields, default_name) = (store.schema().partition_fields(), options.partition_default_name());
                 let path = partition_path(partition, &fields, default_name, options.partition_legacy_name()?)?;
-                let of = if path.is_empty() { "the table".to_owned() } else { format!("partition {}", path.trim_end_matches('/')) };
+                let of = if path.is_empty() {
+                    "the table".to_owned()
+                } else {
+                    format!("partition {}", path.trim_end_matches('/'))
+                };
                 Err(Error::invalid(format!(
                     "the rows of {of} are in {there} buckets, and the option 'bucket' says {new}: overwrite them to \
                      change their number of buckets"

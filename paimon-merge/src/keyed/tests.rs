@@ -559,3 +559,36 @@ proptest! {
         });
     }
 }
+
+#[rstest]
+#[case::the_newest_row_decides(&[], true)]
+#[case::sequence_fields_may_make_an_older_file_the_newest(&[("sequence.field", "v")], false)]
+#[case::deletes_that_are_ignored_show_the_row_before(&[("ignore-delete", "true")], false)]
+#[case::all_rows_count(&[("merge-engine", "partial-update"), ("ignore-delete", "true")], false)]
+#[tokio::test]
+async fn a_look_up_on_local_files_stops_at_the_newest_that_has_the_key(
+    #[case] options: &[(&str, &str)],
+    #[case] stops: bool,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let context = testkit::context();
+    let storage = paimon_io::Storage::open(folder.path().to_str().unwrap(), &BTreeMap::new(), &context).unwrap();
+    let store = testkit::create_table_at(storage, plain_schema(options), context).await;
+    let mut table = Fixture::of(store, &[]);
+    table.write("parquet", &[add(1, 1, 0), add(2, 2, 1), add(3, 3, 2), add(4, 4, 3)]).await;
+    table.write("parquet", &[add(1, 11, 4), add(2, 12, 5), add(4, 14, 6)]).await;
+    table.write("parquet", &[add(1, 21, 7), take_back(4, 8)]).await;
+    let look_up = |key| filtered(compare(0, CompareOp::Eq, key));
+    let all = table.rows(&ReadRequest::default()).await;
+    for key in 0..5 {
+        let expected: Vec<_> = all.iter().filter(|row| row[0] == int(key)).cloned().collect();
+        assert_eq!(table.rows(&look_up(key)).await, expected, "key {key}");
+    }
+    table.store.storage().delete("bucket-0/data-0.parquet").await.unwrap();
+    for key in [1, 2, 4] {
+        let found = table.batches(&look_up(key)).await.map(|batches| batches.len());
+        let expected = usize::from(key != 4);
+        assert!(if stops { found.as_ref().ok() == Some(&expected) } else { found.is_err() }, "key {key}: {found:?}");
+    }
+    assert_eq!(table.batches(&look_up(3)).await.unwrap_err().kind(), ErrorKind::NotFound);
+}

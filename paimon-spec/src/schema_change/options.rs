@@ -33,13 +33,15 @@ pub(super) fn check_remove(table: &TableSchema, key: &str, has_snapshots: bool) 
     }
 }
 
-/// Options with the mentions of a top-level column renamed (Java `SchemaManager.applyRenameColumnsToOptions`).
+/// Options with the mentions of a top-level column renamed (Java `SchemaManager.applyRenameColumnsToOptions`, which
+/// forgets the last two lists of columns here and leaves a table that nobody can read).
 pub(super) fn rename_column(options: BTreeMap<String, String>, from: &str, to: &str) -> BTreeMap<String, String> {
     options.into_iter().map(|(key, value)| rename_in_option(key, value, from, to)).collect()
 }
 
 fn rename_in_option(key: String, value: String, from: &str, to: &str) -> (String, String) {
-    const LISTS_OF_COLUMNS: [&str; 2] = ["bucket-key", "sequence.field"];
+    const LISTS_OF_COLUMNS: [&str; 4] =
+        ["bucket-key", "sequence.field", "partial-update.remove-record-on-sequence-group", "rowkind.field"];
     const OF_ONE_COLUMN: [&str; 9] = [
         "aggregate-function",
         "ignore-retract",

@@ -231,6 +231,23 @@ fn renaming_reaches_keys_and_options() {
 }
 
 #[test]
+fn renaming_a_column_follows_it_into_the_options_of_merge_engines() {
+    let columns = [("k", "INT NOT NULL"), ("g", "INT"), ("v", "INT"), ("kind", "STRING")];
+    let options = [
+        ("fields.g.sequence-group", "v"),
+        ("partial-update.remove-record-on-sequence-group", "g"),
+        ("rowkind.field", "kind"),
+    ];
+    let renamed = apply(&table(&columns, &options), &[rename(&["g"], "h"), rename(&["kind"], "what")]).unwrap();
+    let expected = [
+        ("fields.h.sequence-group", "v"),
+        ("partial-update.remove-record-on-sequence-group", "h"),
+        ("rowkind.field", "what"),
+    ];
+    assert_eq!(renamed.options, schema(&[], &expected).options);
+}
+
+#[test]
 fn renaming_a_nested_column_leaves_options_alone() {
     let old = table(&[("a", "INT"), ("r", "ROW<a INT>")], &[("bucket", "2"), ("bucket-key", "a")]);
     assert_eq!(apply(&old, &[rename(&["r", "a"], "b")]).unwrap().options, old.options);

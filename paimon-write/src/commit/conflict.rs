@@ -101,6 +101,9 @@ pub(super) fn find_vector_conflict<'a>(
         .map(|vector| Conflict::VectorWithoutFile { file: vector.data_file_name.clone() })
 }
 
+/// Smallest and largest key of a file, and its name.
+type NamedBounds<'a> = (OrderedKey, OrderedKey, &'a str);
+
 /// Whether files of one bucket on one level from 1 overlap in the order of keys: such a level is one sorted run.
 ///
 /// # Errors
@@ -109,7 +112,7 @@ pub(super) fn find_key_conflict<'a>(
     live: impl Iterator<Item = &'a ManifestEntry>,
     keys: &KeyComparator,
 ) -> Result<Option<Conflict>> {
-    let mut levels: HashMap<(&BinaryRow, i32, i32), Vec<(OrderedKey, OrderedKey, &str)>> = HashMap::new();
+    let mut levels: HashMap<(&BinaryRow, i32, i32), Vec<NamedBounds<'_>>> = HashMap::new();
     for entry in live.filter(|entry| entry.file.level > 0) {
         let file = &entry.file;
         let bounds = (keys.ordered(&file.min_key)?, keys.ordered(&file.max_key)?, file.file_name.as_str());

@@ -251,8 +251,12 @@ async fn index_files_go_with_their_data_files() {
     // Two files are complete, and a third one is open.
     let mut schema = table.schema().as_ref().clone();
     schema.options.insert("target-file-row-num".to_owned(), "200".to_owned());
-    let mut writer =
-        TableWriter::open(table.with_schema(Arc::new(schema)), WriteOptions { memory_bytes: Some(0), ..WriteOptions::default() }).await.unwrap();
+    let mut writer = TableWriter::open(
+        table.with_schema(Arc::new(schema)),
+        WriteOptions { memory_bytes: Some(0), ..WriteOptions::default() },
+    )
+    .await
+    .unwrap();
     writer.write(&batch(0..500)).await.unwrap();
     assert!(table.storage().list(&folder).await.unwrap().iter().any(|file| file.name.ends_with(".index")));
     writer.abort().await.unwrap();

@@ -119,7 +119,6 @@ impl Incoming {
     }
 
     /// The batch without the columns that only say what rows do and in which order, and those columns.
-    #[expect(clippy::type_complexity, reason = "three things that come apart at once")]
     fn take_own_columns(&self, batch: &RecordBatch) -> Result<(RecordBatch, Option<ArrayRef>, Option<ArrayRef>)> {
         let mut batch = batch.clone();
         let mut take = |name: &str, kind: TypeKind| {

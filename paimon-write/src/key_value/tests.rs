@@ -124,7 +124,15 @@ impl Table {
     async fn raw(&self, file: &DataFileMeta) -> Vec<(i64, i8, i64)> {
         let thin = self.store.options().data_file_thin_mode().unwrap();
         let columns = self.store.schema().key_value_file_fields(thin);
-        let read = FileRead { columns, predicate: None, deletions: None, rows: None, limit: None, batch_rows: 1024, held_bytes: None };
+        let read = FileRead {
+            columns,
+            predicate: None,
+            deletions: None,
+            rows: None,
+            limit: None,
+            batch_rows: 1024,
+            held_bytes: None,
+        };
         let batches = self.store.open_file("bucket-0", file, &read).await.unwrap();
         let mut rows = Vec::new();
         for batch in batches.try_collect::<Vec<RecordBatch>>().await.unwrap() {

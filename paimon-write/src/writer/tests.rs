@@ -157,7 +157,10 @@ async fn sequence_numbers_of_a_bucket_go_on_from_those_that_are_there() {
 #[tokio::test]
 async fn an_aborted_writer_leaves_no_files() {
     let table = testkit::create_table(schema(false, &[("target-file-row-num", "2")])).await;
-    let mut writer = TableWriter::open(table.clone(), WriteOptions { memory_bytes: Some(0), ..WriteOptions::default() }).await.unwrap();
+    let mut writer =
+        TableWriter::open(table.clone(), WriteOptions { memory_bytes: Some(0), ..WriteOptions::default() })
+            .await
+            .unwrap();
     writer.write(&batch(&[(None, 1), (None, 2), (None, 3)])).await.unwrap();
     assert_eq!(files_in(&table, "bucket-0").await, 2);
     writer.abort().await.unwrap();

@@ -51,9 +51,9 @@ class Fold:
     def own_option(self, name: str):
         return {"true": True, "false": False}.get(self.options.get(name), self.options.get(name))
 
-    def merge(self, records: list[Record], even_alone: bool = False) -> Record | None:
-        """One record for a key; a row that is alone is what it is, as a rule."""
-        if len(records) == 1 and not even_alone:
+    def merge(self, records: list[Record]) -> Record | None:
+        """One record for a key; a row that is alone is never folded."""
+        if len(records) == 1:
             return records[0]
         records = sorted(records, key=lambda record: (record.number, not record.retracts))
         for id in reversed(self.sequence):  # NULL is the oldest, upwards and downwards

@@ -78,8 +78,9 @@ class Function:
         }[self.name]()
 
     def add_older(self, old, new):
-        """Adds a value that belongs before those added already."""
-        return self.add(old, new) if self.name == "collect" else self.add(new, old)
+        """Adds a value that belongs before those added already; collected ones stand behind, unless nothing leaves."""
+        behind = self.name == "collect" and not self.options.get("ignore-retract")
+        return self.add(old, new) if behind else self.add(new, old)
 
     def take_out(self, old, new):
         if self.options.get("ignore-retract"):

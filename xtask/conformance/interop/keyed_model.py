@@ -66,9 +66,8 @@ class Model:
                 self.keys.setdefault(key, []).append(dataclasses.replace(record, waits=waits))
 
     def compact(self) -> None:
-        looks_up = self.fold.option("deletion-vectors.enabled")  # such a compaction folds all that it brings up
         for key, records in list(self.keys.items()):
-            record = self.fold.merge(records, even_alone=looks_up and any(record.waits for record in records))
+            record = self.fold.merge(records)
             if record is None or record.retracts:
                 del self.keys[key]
             else:

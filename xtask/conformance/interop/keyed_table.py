@@ -134,12 +134,12 @@ class TableDraw:
     def complete_options(self, columns: dict, options: dict) -> None:
         if self.chance(0.15):
             options["changelog-producer"] = "input"
-        elif self.chance(0.25):
+        elif self.chance(0.25) and not self.with_java:  # Java 1.4 does not know the second
+            options |= {"deletion-vectors.enabled": "true", "deletion-vectors.merge-on-read": "true"}
+        elif self.chance(0.4) and options["merge-engine"] == "deduplicate":
+            # Compactions fold some rows that are alone and leave others, which changes those of other engines.
             options["deletion-vectors.enabled"] = "true"
-            if self.with_java:
-                options["deletion-vectors.bitmap64"] = self.random.choice(["true", "false"])
-            elif self.chance(0.7):  # Java 1.4 does not know it
-                options["deletion-vectors.merge-on-read"] = "true"
+            options["deletion-vectors.bitmap64"] = self.random.choice(["true", "false"])
         if self.chance(0.3):
             columns["x"] = self.random.choice([kind for kind in FILTERED if kind in self.values])
             options[f"file-index.{self.random.choice(['bloom-filter', 'bitmap'])}.columns"] = "x"
