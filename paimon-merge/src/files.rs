@@ -7,7 +7,7 @@ use std::{
 
 use arrow::array::RecordBatch;
 use futures::{
-    FutureExt, Stream, StreamExt,
+    FutureExt, Stream, StreamExt, TryStreamExt,
     future::{self, BoxFuture},
     stream::{self, BoxStream, FuturesOrdered},
 };
@@ -15,6 +15,20 @@ use paimon_io::{BatchStream, TableStore};
 use paimon_spec::Result;
 
 use crate::opening::Opening;
+
+/// File indexes that are looked at at the same time. A look-up passes over many files, so they must not wait for one
+/// another.
+const INDEXES_AT_ONCE: usize = 32;
+/// The same where each of them takes a round trip.
+const REMOTE_INDEXES_AT_ONCE: usize = 64;
+
+/// The rows of files one after the other, in their order.
+pub(crate) fn in_order(store: &TableStore, files: Vec<Opening>, limit: usize) -> FilesInOrder {
+    let at_once = if store.storage().is_local() { INDEXES_AT_ONCE } else { REMOTE_INDEXES_AT_ONCE };
+    let screened = stream::iter(files).map(Opening::screen).buffered(at_once);
+    let files = screened.try_filter_map(|file| std::future::ready(Ok(file)));
+    FilesInOrder::new(files.boxed(), Ahead::of(store, limit))
+}
 
 /// The rows of several files, one after the other. While one is read the next ones are opened: one of them, and as many
 /// more as [`Ahead`] allows.

@@ -13,11 +13,11 @@ use paimon_spec::{
 use crate::{
     KeyedLayout, ReadRequest,
     chunk::{Merging, Ties},
+    files::in_order,
     function::merge_function,
     look_up::{newest, newest_decides},
-    opening::{Opening, SplitFile},
+    opening::{Opening, SplitFile, split_file},
     plan::{FilePlan, Target},
-    read::{in_order, split_file},
     sorted::{RankedBatches, merge_runs},
     width::batch_rows_within,
 };

@@ -35,9 +35,10 @@
 //! | module | holds |
 //! |---|---|
 //! | `plan` | what of a file is read, and how it becomes the rows asked for: pure |
-//! | `read` | the stream: files in order, the next one opened while this one is decoded |
-//! | `opening` | a file before it is read: its indexes are asked, then it is opened |
-//! | `files` | the next files opened while one is decoded: one on local disks, many small ones from afar |
+//! | `request` | [`ReadRequest`]: what is asked of a split |
+//! | `read` | the rows of a split: file after file, or merged |
+//! | `opening` | a file of a split before it is read: its indexes are asked, then it is opened |
+//! | `files` | files in order: the next ones opened while one is decoded: one on local disks, many small ones from afar |
 //! | `names` | when a file may be read by column names, without any of this |
 //! | `keyed` | splits whose files overlap: sections, what is read of each, memory |
 //! | `look_up` | one key: the newest run that has it decides |
@@ -69,6 +70,7 @@ mod opening;
 mod order;
 mod plan;
 mod read;
+mod request;
 mod sorted;
 mod width;
 
@@ -77,7 +79,8 @@ pub use self::{
     function::{KeyGroups, MergeFunction, merge_function},
     layout::KeyedLayout,
     names::same_by_name,
-    read::{ReadRequest, read},
+    read::read,
+    request::ReadRequest,
     sorted::merge_sorted,
 };
 

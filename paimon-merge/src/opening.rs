@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use paimon_io::{BatchStream, FileRead, TableStore};
-use paimon_spec::{DataFileMeta, DeletionFile, IndexVerdict, Result, RowSet, TableSchema};
+use paimon_spec::{DataFileMeta, DataSplit, DeletionFile, IndexVerdict, Result, RowSet, TableSchema};
 
 use crate::plan::FilePlan;
 
@@ -25,6 +25,21 @@ impl AsRef<DataFileMeta> for SplitFile {
     fn as_ref(&self) -> &DataFileMeta {
         &self.file
     }
+}
+
+/// A file of a split; `None` behind the last one.
+pub(crate) async fn split_file(store: &TableStore, split: &DataSplit, position: usize) -> Result<Option<SplitFile>> {
+    let Some(file) = split.files.get(position) else { return Ok(None) };
+    let current = store.schema();
+    let written =
+        if file.schema_id == current.id { Arc::clone(current) } else { store.schema_at(file.schema_id).await? };
+    Ok(Some(SplitFile {
+        file: file.clone(),
+        rank: position,
+        deletions: split.deletions.get(position).cloned().flatten(),
+        rows: split.rows.get(position).cloned().flatten(),
+        written,
+    }))
 }
 
 /// A file that is not open yet.

@@ -5,44 +5,15 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use paimon_io::{BatchStream, TableStore};
-use paimon_spec::{DataSplit, Error, FieldId, Predicate, Result, TableSchema, TypeKind, check_merge_supported};
+use paimon_spec::{DataSplit, Error, Result, TableSchema, TypeKind, check_merge_supported};
 
 use crate::{
-    files::{Ahead, FilesInOrder},
+    ReadRequest,
+    files::in_order,
     keyed::read_keyed,
-    opening::{Opening, SplitFile},
+    opening::{Opening, SplitFile, split_file},
     plan::{FilePlan, Target},
 };
-
-/// Rows of a batch when the request leaves it open. Large, because what takes batches over (Python, Daft) pays per batch.
-const BATCH_ROWS: usize = 128 << 10;
-
-/// File indexes that are looked at at the same time. A look-up passes over many files, so they must not wait for one
-/// another.
-const INDEXES_AT_ONCE: usize = 32;
-/// The same where each of them takes a round trip.
-const REMOTE_INDEXES_AT_ONCE: usize = 64;
-
-/// What is wanted of a split.
-#[derive(Debug, Clone, Default)]
-pub struct ReadRequest {
-    /// Output columns in order; `None`: all of the table's.
-    pub projection: Option<Vec<FieldId>>,
-    /// Only rows for which it is true. Exact, and on any columns of the table.
-    pub predicate: Option<Predicate>,
-    /// Stop after this many rows of the split.
-    pub limit: Option<usize>,
-    /// Rows of a batch, at most.
-    pub batch_rows: Option<usize>,
-    /// Bytes that a merge may hold, about: batches of its runs, and what they are decoded from; `None`: 256 MiB.
-    pub memory_bytes: Option<u64>,
-}
-
-impl ReadRequest {
-    pub(crate) fn most_rows(&self) -> usize {
-        self.batch_rows.unwrap_or(BATCH_ROWS).max(1)
-    }
-}
 
 /// The rows of one split in the table's current schema (`store.schema()`): columns by field id, partition columns from
 /// metadata, without deleted rows, filtered exactly, in the order of the split's files and their rows. Rows of a table
@@ -97,29 +68,6 @@ pub async fn read(store: &TableStore, split: &DataSplit, request: &ReadRequest) 
         files.push(Opening { limit, ..opening });
     }
     Ok(limited(in_order(store, files, limit).map_ok(|(_, batch)| batch), limit))
-}
-
-/// A file of a split; `None` behind the last one.
-pub(crate) async fn split_file(store: &TableStore, split: &DataSplit, position: usize) -> Result<Option<SplitFile>> {
-    let Some(file) = split.files.get(position) else { return Ok(None) };
-    let current = store.schema();
-    let written =
-        if file.schema_id == current.id { Arc::clone(current) } else { store.schema_at(file.schema_id).await? };
-    Ok(Some(SplitFile {
-        file: file.clone(),
-        rank: position,
-        deletions: split.deletions.get(position).cloned().flatten(),
-        rows: split.rows.get(position).cloned().flatten(),
-        written,
-    }))
-}
-
-/// The rows of files one after the other, in their order.
-pub(crate) fn in_order(store: &TableStore, files: Vec<Opening>, limit: usize) -> FilesInOrder {
-    let at_once = if store.storage().is_local() { INDEXES_AT_ONCE } else { REMOTE_INDEXES_AT_ONCE };
-    let screened = stream::iter(files).map(Opening::screen).buffered(at_once);
-    let files = screened.try_filter_map(|file| std::future::ready(Ok(file)));
-    FilesInOrder::new(files.boxed(), Ahead::of(store, limit))
 }
 
 fn check_supported(store: &TableStore, schema: &TableSchema) -> Result<()> {
