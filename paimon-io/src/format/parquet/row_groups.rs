@@ -115,6 +115,8 @@ impl RowGroups {
     /// Finishes the row group that takes rows, if there is one.
     pub(super) fn flush(&mut self) -> Result<()> {
         let Some(group) = self.open.take() else { return Ok(()) };
+        // Room for all of it at once: a buffer that grows would be there twice.
+        self.file.inner_mut().reserve_exact(group.bytes());
         let mut row_group = self.file.next_row_group()?;
         for (column, pages) in group.columns {
             pages.append(column, &mut row_group)?;
