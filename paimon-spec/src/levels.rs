@@ -26,7 +26,7 @@ impl AsRef<DataFileMeta> for ManifestEntry {
 
 /// The order of trimmed primary keys: that of the rows of a data file and of the bounds of files.
 ///
-/// Columns compare one after the other in key order, NULL first, otherwise as [`compare`](crate::predicate::compare)
+/// Columns compare one after the other in key order, NULL first, otherwise as [`compare`](crate::predicate::compare())
 /// does, with one exception: all NaN are one value, the greatest (Java `Float.compare`), because files are sorted so.
 ///
 /// ```
