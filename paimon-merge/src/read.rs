@@ -78,9 +78,7 @@ fn check_supported(store: &TableStore, schema: &TableSchema) -> Result<()> {
             options.table_type()
         )));
     }
-    if !schema.primary_keys.is_empty() {
-        check_merge_supported(schema)?;
-    }
+    check_merge_supported(schema)?;
     if options.data_evolution_enabled()? {
         return Err(Error::unsupported("reading rows of a data-evolution table is not supported yet"));
     }

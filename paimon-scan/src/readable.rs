@@ -1,6 +1,6 @@
 //! Which tables can be read.
 
-use paimon_spec::{DataType, Error, MergeOptions, Result, TableSchema, TypeKind, check_merge_supported};
+use paimon_spec::{Error, MergeOptions, Result, TableSchema, check_merge_supported};
 
 /// Refuses tables whose rows this build cannot give completely and correctly.
 ///
@@ -33,7 +33,7 @@ pub fn check_readable(schema: &TableSchema) -> Result<()> {
     if let Some(branch) = options.get("scan.fallback-branch") {
         return Err(unsupported(format!("tables that fall back to branch '{branch}' (option 'scan.fallback-branch')")));
     }
-    match schema.fields.iter().find(|field| holds_blob(&field.data_type)) {
+    match schema.fields.iter().find(|field| field.data_type.holds_blob()) {
         Some(field) => Err(unsupported(format!("tables with BLOB columns ('{}')", field.name))),
         None => Ok(()),
     }
@@ -43,19 +43,9 @@ fn unsupported(what: String) -> Error {
     Error::unsupported(format!("reading {what} is not supported yet"))
 }
 
-fn holds_blob(data_type: &DataType) -> bool {
-    match &data_type.kind {
-        TypeKind::Blob => true,
-        TypeKind::Array(element) | TypeKind::Multiset(element) | TypeKind::Vector(element, _) => holds_blob(element),
-        TypeKind::Map(key, value) => holds_blob(key) || holds_blob(value),
-        TypeKind::Row(fields) => fields.iter().any(|field| holds_blob(&field.data_type)),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use paimon_spec::{DataField, ErrorKind};
+    use paimon_spec::{DataField, DataType, ErrorKind, TypeKind};
     use rstest::rstest;
 
     use super::*;

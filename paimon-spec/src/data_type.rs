@@ -151,6 +151,11 @@ impl DataType {
         }
     }
 
+    /// Whether values are BLOB, or have parts that are, at any depth.
+    pub fn holds_blob(&self) -> bool {
+        self.kind == TypeKind::Blob || self.children().any(Self::holds_blob)
+    }
+
     /// The types right below this one, in the order in which they are written.
     pub(crate) fn children(&self) -> impl Iterator<Item = &DataType> {
         let (first, second, fields): (Option<&DataType>, Option<&DataType>, &[DataField]) = match &self.kind {

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use paimon_spec::{DataType, Error, Result, TableSchema, TypeKind, check_merge_supported};
+use paimon_spec::{Error, Result, TableSchema, check_merge_supported};
 
 /// Bucket number of tables that have no buckets (all files are in bucket 0).
 pub(crate) const UNAWARE_BUCKET: i32 = -1;
@@ -67,7 +67,7 @@ pub(crate) fn require_writable(schema: &TableSchema) -> Result<()> {
     require_known_history(schema)?;
     let options = schema.table_options();
     let unsupported = |what: String| Err(Error::unsupported(format!("writing {what} is not supported yet")));
-    if let Some(field) = schema.fields.iter().find(|field| holds_blob(&field.data_type)) {
+    if let Some(field) = schema.fields.iter().find(|field| field.data_type.holds_blob()) {
         return unsupported(format!("BLOB columns ('{}')", field.name));
     }
     if options.get("data-file.external-paths").is_some() {
@@ -115,14 +115,4 @@ pub(crate) fn require_visible(schema: &TableSchema) -> Result<()> {
 /// Whether rows of one key may be in several partitions, because the key does not say in which.
 fn has_keys_across_partitions(schema: &TableSchema) -> bool {
     schema.partition_keys.iter().any(|key| !schema.primary_keys.contains(key))
-}
-
-fn holds_blob(data_type: &DataType) -> bool {
-    match &data_type.kind {
-        TypeKind::Blob => true,
-        TypeKind::Array(element) | TypeKind::Multiset(element) | TypeKind::Vector(element, _) => holds_blob(element),
-        TypeKind::Map(key, value) => holds_blob(key) || holds_blob(value),
-        TypeKind::Row(fields) => fields.iter().any(|field| holds_blob(&field.data_type)),
-        _ => false,
-    }
 }

@@ -15,7 +15,7 @@ pub(super) async fn why_not_native(
     if split.files.iter().any(|file| !file.file_name.ends_with(".parquet")) {
         return reason("non-parquet format");
     }
-    if fields.iter().any(|field| holds_blob(&field.data_type.kind)) {
+    if fields.iter().any(|field| field.data_type.holds_blob()) {
         return reason("blob columns present");
     }
     if split.deletions.iter().any(Option::is_some) {
@@ -48,15 +48,6 @@ pub(super) async fn why_not_native(
         }
     }
     Ok(None)
-}
-
-fn holds_blob(kind: &TypeKind) -> bool {
-    match kind {
-        TypeKind::Blob => true,
-        TypeKind::Array(element) => holds_blob(&element.kind),
-        TypeKind::Map(_, value) => holds_blob(&value.kind),
-        _ => false,
-    }
 }
 
 /// Types whose values every Parquet reader gives alike.

@@ -1,4 +1,4 @@
-//! Strategies for property tests.
+//! Files for tests, and strategies for property tests.
 
 use std::ops::Range;
 
@@ -12,6 +12,33 @@ use crate::{
     BinaryRow, DELETION_VECTORS, DataType, Datum, DeletionVectorMeta, FileKind, GlobalIndexMeta, IndexManifestEntry,
     ManifestEntry, ManifestFileMeta, SimpleStats, Timestamp, TypeKind,
 };
+
+/// A file of 100 rows of which nothing more is said.
+pub(crate) fn plain_file() -> DataFileMeta {
+    DataFileMeta {
+        file_name: "f".into(),
+        file_size: 1,
+        row_count: 100,
+        min_key: BinaryRow::empty(),
+        max_key: BinaryRow::empty(),
+        key_stats: SimpleStats::empty(),
+        value_stats: SimpleStats::empty(),
+        min_sequence_number: 0,
+        max_sequence_number: 0,
+        schema_id: 0,
+        level: 0,
+        extra_files: vec![],
+        creation_time_millis: None,
+        delete_row_count: None,
+        embedded_index: None,
+        file_source: None,
+        value_stats_cols: None,
+        external_path: None,
+        first_row_id: None,
+        write_cols: None,
+        write_cols_sequences: None,
+    }
+}
 
 /// An atomic type, and a value of it or NULL.
 pub(crate) fn typed_values() -> impl Strategy<Value = (DataType, Option<Datum>)> {

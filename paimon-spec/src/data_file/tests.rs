@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use super::arbitrary::plain_file;
 use super::*;
 use crate::{DataField, DataType, Datum, TypeKind};
 
@@ -30,29 +31,7 @@ fn nth(n: i32) -> ColumnStats {
 
 fn file(value_stats: SimpleStats, stats_cols: Option<&[&str]>, write_cols: Option<&[&str]>) -> DataFileMeta {
     let names = |names: Option<&[&str]>| names.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-    DataFileMeta {
-        file_name: "f".into(),
-        file_size: 1,
-        row_count: 100,
-        min_key: BinaryRow::empty(),
-        max_key: BinaryRow::empty(),
-        key_stats: SimpleStats::empty(),
-        value_stats,
-        min_sequence_number: 0,
-        max_sequence_number: 0,
-        schema_id: 0,
-        level: 0,
-        extra_files: vec![],
-        creation_time_millis: None,
-        delete_row_count: None,
-        embedded_index: None,
-        file_source: None,
-        value_stats_cols: names(stats_cols),
-        external_path: None,
-        first_row_id: None,
-        write_cols: names(write_cols),
-        write_cols_sequences: None,
-    }
+    DataFileMeta { value_stats, value_stats_cols: names(stats_cols), write_cols: names(write_cols), ..plain_file() }
 }
 
 #[test]

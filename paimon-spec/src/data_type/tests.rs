@@ -259,3 +259,13 @@ proptest! {
         let _ = fields_from_json(&text);
     }
 }
+
+#[rstest]
+#[case("BLOB", true)]
+#[case("ARRAY<BLOB>", true)]
+#[case("MAP<INT, ARRAY<BLOB>>", true)]
+#[case("BYTES", false)]
+#[case("MAP<INT, ARRAY<BYTES>>", false)]
+fn blobs_are_found_at_any_depth(#[case] text: &str, #[case] expected: bool) {
+    assert_eq!(text.parse::<DataType>().unwrap().holds_blob(), expected);
+}

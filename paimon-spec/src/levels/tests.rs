@@ -6,6 +6,7 @@ use proptest::sample::select;
 use rstest::rstest;
 
 use super::*;
+use crate::data_file::arbitrary::plain_file;
 use crate::predicate::compare::compare;
 use crate::{SimpleStats, Timestamp, TypeKind};
 
@@ -18,29 +19,8 @@ fn key(value: i32) -> BinaryRow {
 }
 
 fn file(min: i32, max: i32) -> DataFileMeta {
-    DataFileMeta {
-        file_name: format!("{min}..={max}"),
-        file_size: 1,
-        row_count: 1,
-        min_key: key(min),
-        max_key: key(max),
-        key_stats: SimpleStats::empty(),
-        value_stats: SimpleStats::empty(),
-        min_sequence_number: 0,
-        max_sequence_number: 0,
-        schema_id: 0,
-        level: 0,
-        extra_files: vec![],
-        creation_time_millis: None,
-        delete_row_count: None,
-        embedded_index: None,
-        file_source: None,
-        value_stats_cols: None,
-        external_path: None,
-        first_row_id: None,
-        write_cols: None,
-        write_cols_sequences: None,
-    }
+    let file_name = format!("{min}..={max}");
+    DataFileMeta { file_name, row_count: 1, min_key: key(min), max_key: key(max), ..plain_file() }
 }
 
 /// The bounds of the files of the runs of the sections of such files.
