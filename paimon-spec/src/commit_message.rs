@@ -12,7 +12,7 @@ use crate::{
 /// Starts the bytes of a message.
 const MAGIC: [u8; 4] = *b"PmCM";
 /// The version that is written and read. A new field makes a new one.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 /// What a writer prepared for one bucket of one partition.
 ///
@@ -43,6 +43,9 @@ pub struct CommitMessage {
     pub compact_after: Vec<DataFileMeta>,
     /// Index changes, each with its own kind.
     pub index_changes: Vec<IndexManifestEntry>,
+    /// The snapshot whose rows were changed by their ids: what was committed since must not have changed the same columns
+    /// of these rows. `None`: rows were not changed so.
+    pub check_from_snapshot: Option<i64>,
 }
 
 impl CommitMessage {
@@ -58,6 +61,7 @@ impl CommitMessage {
             compact_before: Vec::new(),
             compact_after: Vec::new(),
             index_changes: Vec::new(),
+            check_from_snapshot: None,
         }
     }
 
@@ -92,6 +96,10 @@ impl CommitMessage {
         for change in &self.index_changes {
             write_index_change(&mut out, change)?;
         }
+        write_optional(&mut out, self.check_from_snapshot, |out, snapshot| {
+            out.i64(snapshot);
+            Ok(())
+        })?;
         let checksum = crc32fast::hash(&out.bytes);
         out.i32(checksum as i32);
         Ok(out.bytes)
@@ -132,6 +140,7 @@ impl CommitMessage {
             compact_before: files(&mut input)?,
             compact_after: files(&mut input)?,
             index_changes: read_list(&mut input, read_index_change)?,
+            check_from_snapshot: read_optional(&mut input, WireReader::i64)?,
         };
         input.take(checksum.len())?;
         input.finish()?;
@@ -251,8 +260,8 @@ mod tests {
     fn messages() -> impl Strategy<Value = CommitMessage> {
         let files = || data_files(0..3);
         let lists = (files(), files(), files(), files(), files());
-        (rows(), any::<i32>(), any::<i32>(), lists, index_entries(0..3)).prop_map(
-            |(partition, bucket, total_buckets, lists, index_changes)| {
+        (rows(), any::<i32>(), any::<i32>(), lists, index_entries(0..3), any::<Option<i64>>()).prop_map(
+            |(partition, bucket, total_buckets, lists, index_changes, check_from_snapshot)| {
                 let (new_files, deleted_files, changelog_files, compact_before, compact_after) = lists;
                 CommitMessage {
                     new_files,
@@ -261,6 +270,7 @@ mod tests {
                     compact_before,
                     compact_after,
                     index_changes,
+                    check_from_snapshot,
                     ..CommitMessage::of(partition, bucket, total_buckets)
                 }
             },

@@ -41,6 +41,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod binary_row;
+mod blob_columns;
 mod bucket;
 pub mod calendar;
 mod commit_message;
@@ -61,6 +62,9 @@ mod options;
 mod partition;
 mod paths;
 pub mod predicate;
+mod row_groups;
+mod row_ids;
+mod row_tracking;
 mod schema;
 mod schema_change;
 mod snapshot;
@@ -69,6 +73,7 @@ mod stats;
 mod unique_keys;
 
 pub use binary_row::*;
+pub use blob_columns::*;
 pub use bucket::*;
 pub use commit_message::*;
 pub use data_file::*;
@@ -86,6 +91,9 @@ pub use options::*;
 pub use partition::*;
 pub use paths::*;
 pub use predicate::{CompareOp, Leaf, Predicate, Test, Verdict};
+pub use row_groups::*;
+pub use row_ids::*;
+pub use row_tracking::*;
 pub use schema::*;
 pub use schema_change::*;
 pub use snapshot::*;

@@ -314,6 +314,21 @@ impl<'a> TableOptions<'a> {
         self.boolean("deletion-vectors.enabled", false)
     }
 
+    /// `deletion-vectors.bitmap64`: new vectors have 64-bit positions.
+    pub fn deletion_vectors_bitmap64(&self) -> Result<bool> {
+        self.boolean("deletion-vectors.bitmap64", false)
+    }
+
+    /// `deletion-vector.index-file.target-size`
+    pub fn deletion_vector_index_file_bytes(&self) -> Result<u64> {
+        self.bytes("deletion-vector.index-file.target-size", 2 << 20)
+    }
+
+    /// `index-file-in-data-file-dir`: index files are beside the data files of their bucket.
+    pub fn index_files_beside_data(&self) -> Result<bool> {
+        self.boolean("index-file-in-data-file-dir", false)
+    }
+
     /// `row-tracking.enabled`
     pub fn row_tracking_enabled(&self) -> Result<bool> {
         self.boolean("row-tracking.enabled", false)
@@ -322,6 +337,76 @@ impl<'a> TableOptions<'a> {
     /// `data-evolution.enabled`
     pub fn data_evolution_enabled(&self) -> Result<bool> {
         self.boolean("data-evolution.enabled", false)
+    }
+
+    /// `blob-field`: columns whose values are kept in `.blob` files.
+    pub fn blob_fields(&self) -> Vec<&'a str> {
+        self.names("blob-field")
+    }
+
+    /// `blob-descriptor-field`: BLOB columns kept as descriptors in data files.
+    pub fn blob_descriptor_fields(&self) -> Vec<&'a str> {
+        self.names("blob-descriptor-field")
+    }
+
+    /// `blob-view-field`: BLOB columns kept as references to other tables in data files.
+    pub fn blob_view_fields(&self) -> Vec<&'a str> {
+        self.names("blob-view-field")
+    }
+
+    /// `blob-as-descriptor`: readers get descriptors of BLOB values instead of their bytes.
+    pub fn blob_as_descriptor(&self) -> Result<bool> {
+        self.boolean("blob-as-descriptor", false)
+    }
+
+    /// `blob-view.resolve.enabled`: readers get what references to other tables stand for.
+    pub fn blob_view_resolve_enabled(&self) -> Result<bool> {
+        self.boolean("blob-view.resolve.enabled", true)
+    }
+
+    /// `blob.target-file-size`
+    pub fn blob_target_file_bytes(&self) -> Result<u64> {
+        self.bytes("blob.target-file-size", self.target_file_bytes(false)?)
+    }
+
+    /// `blob.split-by-file-size`: `.blob` files count with their size when splits are made.
+    pub fn blob_split_by_file_size(&self) -> Result<bool> {
+        self.boolean("blob.split-by-file-size", !self.blob_as_descriptor()?)
+    }
+
+    /// `blob.copy-buffer-size`, at least 1.
+    pub fn blob_copy_buffer_bytes(&self) -> Result<u64> {
+        let key = "blob.copy-buffer-size";
+        let bytes = self.bytes(key, 4 << 10)?;
+        if bytes == 0 { Err(invalid_value(key, bytes, "at least 1 byte")) } else { Ok(bytes) }
+    }
+
+    /// `blob-write-null-on-missing-file`: a descriptor to be copied whose object is not there becomes NULL.
+    pub fn blob_write_null_on_missing_file(&self) -> Result<bool> {
+        self.boolean("blob-write-null-on-missing-file", false)
+    }
+
+    /// `blob-write-null-on-fetch-failure`: a descriptor to be copied whose object cannot be read becomes NULL.
+    pub fn blob_write_null_on_fetch_failure(&self) -> Result<bool> {
+        self.boolean("blob-write-null-on-fetch-failure", false)
+    }
+
+    /// `blob-descriptor.allowed-prefixes` (ours): where descriptors in data may point, besides the table's own places:
+    /// URLs between commas.
+    pub fn blob_allowed_prefixes(&self) -> Vec<&'a str> {
+        self.names("blob-descriptor.allowed-prefixes")
+    }
+
+    /// `file-io.read-coalesce.max-gap` (pypaimon's): ranges of one file with at most so many bytes between them are read
+    /// together.
+    pub fn read_coalesce_gap_bytes(&self) -> Result<Option<u64>> {
+        let key = "file-io.read-coalesce.max-gap";
+        self.get(key).map(|_| self.bytes(key, 0)).transpose()
+    }
+
+    /// `row-tracking.partition-group-on-commit`: row ids are given partition by partition.
+    pub fn row_tracking_partition_group_on_commit(&self) -> Result<bool> {
+        self.boolean("row-tracking.partition-group-on-commit", true)
     }
 
     /// Option `type`: `table` when absent.
@@ -358,6 +443,11 @@ impl<'a> TableOptions<'a> {
     fn millis(&self, key: &str) -> Result<Option<u64>> {
         let parse = |value| parse_duration_millis(value).ok_or_else(|| invalid_value(key, value, DURATION_WANTED));
         self.get(key).map(parse).transpose()
+    }
+
+    /// Names between commas, trimmed; empty ones do not count.
+    pub(crate) fn names(&self, key: &str) -> Vec<&'a str> {
+        self.text(key, "").split(',').map(str::trim).filter(|name| !name.is_empty()).collect()
     }
 
     fn text(&self, key: &str, default: &'a str) -> &'a str {

@@ -1,6 +1,7 @@
 //! Table schemas.
 
 mod create;
+mod directive;
 mod json;
 mod validate;
 
@@ -9,7 +10,8 @@ use std::collections::BTreeMap;
 use crate::{DataField, DataType, Error, FieldId, Result, TableOptions, TypeKind};
 
 pub(crate) use create::{next_id, normalize, renumber, split_keys};
-pub(crate) use validate::{check_default_value, check_no_directive, validate};
+pub(crate) use directive::{apply_directive, check_no_directive, forget_blob_column};
+pub(crate) use validate::{check_default_value, validate};
 
 /// Ids from here on are of system fields, such as `_KEY_<column>`.
 pub const SYSTEM_FIELD_ID_START: FieldId = FieldId::MAX / 2;

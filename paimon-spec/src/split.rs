@@ -9,7 +9,7 @@ use std::ops::Range;
 use wire::{WireReader, WireWriter};
 
 use crate::data_file;
-use crate::{BinaryRow, BinaryRowWriter, DataFileMeta, DeletionFile, Error, Result, RowView};
+use crate::{BinaryRow, BinaryRowWriter, DataFileMeta, DeletionFile, Error, Result, RowGroup, RowView, row_groups};
 
 /// Starts the bytes of a split since version 2.
 const MAGIC: i64 = -2_394_839_472_490_812_314;
@@ -35,7 +35,8 @@ pub struct DataSplit {
     pub files: Vec<DataFileMeta>,
     /// One for each file, or empty when no file has one.
     pub deletions: Vec<Option<DeletionFile>>,
-    /// Whether every row of the files that is not deleted is a row of the table, so nothing has to be merged.
+    /// Whether every row of the files that is not deleted is a row of the table, so nothing has to be merged. Otherwise
+    /// the files are of one key range, or of whole row groups of a data-evolution table.
     pub raw_convertible: bool,
     /// One for each file, or empty when all rows of all files are to be read: the physical positions (0-based) of the
     /// rows to read; `None`: all of that file. A range is not empty and ends within its file.
@@ -58,12 +59,29 @@ impl DataSplit {
 
     /// Rows that a read gives, when deletions tell their cardinality; `None` when only reading can tell.
     pub fn merged_row_count(&self) -> Option<i64> {
-        if !self.raw_convertible {
+        if self.raw_convertible {
+            return self.rows_left(self.row_count(), 0..self.files.len());
+        }
+        // Files with row ids make rows together, the same ones: they are of a data-evolution table.
+        if self.files.iter().any(|file| file.first_row_id.is_none()) {
             return None;
         }
-        let mut rows = self.row_count();
-        for (position, deletion) in self.deletions.iter().enumerate() {
-            let Some(deletion) = deletion else { continue };
+        let groups = row_groups(&self.files).ok()?;
+        let rows_of = |group: &RowGroup| {
+            let ranges = group.data.first().and_then(|at| self.rows.get(*at)).and_then(Option::as_ref);
+            let rows = match ranges {
+                None => group.row_count(),
+                Some(rows) => i64::try_from(rows.end.checked_sub(rows.start)?).ok()?,
+            };
+            self.rows_left(rows, group.data.iter().copied())
+        };
+        groups.iter().try_fold(0_i64, |sum, group| sum.checked_add(rows_of(group)?))
+    }
+
+    /// `rows` less those that the deletions of `files` take away.
+    fn rows_left(&self, mut rows: i64, files: impl Iterator<Item = usize>) -> Option<i64> {
+        for position in files {
+            let Some(Some(deletion)) = self.deletions.get(position) else { continue };
             if self.rows.get(position).is_some_and(Option::is_some) {
                 return None;
             }

@@ -28,14 +28,24 @@ impl RowSet {
     /// # Errors
     /// `Unsupported` when it ends after row 2^32.
     pub fn from_range(range: Range<u64>) -> Result<Self> {
-        if range.end > 1 << 32 {
-            let message =
-                format!("choosing rows of a file of more than 2^32 rows ({} here) is not supported", range.end);
-            return Err(Error::unsupported(message));
-        }
+        Self::from_ranges([range])
+    }
+
+    /// The rows of all ranges.
+    ///
+    /// # Errors
+    /// `Unsupported` when one ends after row 2^32.
+    pub fn from_ranges(ranges: impl IntoIterator<Item = Range<u64>>) -> Result<Self> {
         let mut rows = RoaringBitmap::new();
-        if range.start < range.end {
-            rows.insert_range(range.start as u32..=(range.end - 1) as u32);
+        for range in ranges {
+            if range.end > 1 << 32 {
+                let message =
+                    format!("choosing rows of a file of more than 2^32 rows ({} here) is not supported", range.end);
+                return Err(Error::unsupported(message));
+            }
+            if range.start < range.end {
+                rows.insert_range(range.start as u32..=(range.end - 1) as u32);
+            }
         }
         Ok(Self(rows))
     }
@@ -44,6 +54,45 @@ impl RowSet {
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         Self(&self.0 & &other.0)
+    }
+
+    /// The rows that are in one of them, or in both.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        Self(&self.0 | &other.0)
+    }
+
+    /// The rows that are not in `other`.
+    #[must_use]
+    pub fn and_not(&self, other: &Self) -> Self {
+        Self(&self.0 - &other.0)
+    }
+
+    /// The first `count` rows.
+    #[must_use]
+    pub fn first(&self, count: u64) -> Self {
+        let mut rows = self.0.clone();
+        if let Some(end) = u32::try_from(count).ok().and_then(|count| rows.select(count)) {
+            rows.remove_range(end..);
+        }
+        Self(rows)
+    }
+
+    /// Each row `by` positions later, or earlier where it is negative. Rows that would have no position are left out.
+    #[must_use]
+    pub fn shifted(&self, by: i64) -> Self {
+        if by == 0 {
+            return self.clone();
+        }
+        let mut rows = RoaringBitmap::new();
+        for range in self.ranges_in(0, 1 << 32) {
+            let place = |position: u64| position.saturating_add_signed(by).min(1 << 32);
+            let (start, end) = (place(range.start), place(range.end));
+            if start < end {
+                rows.insert_range(start as u32..=(end - 1) as u32);
+            }
+        }
+        Self(rows)
     }
 
     /// Number of rows.

@@ -390,6 +390,30 @@ fn rows_without_the_deleted_ones() {
     );
 }
 
+#[rstest]
+#[case::none(&[])]
+#[case::scattered(&[1, 2, 3, 7, 9])]
+#[case::at_the_ends(&[0, u32::MAX - 1, u32::MAX])]
+fn sets_of_rows_are_joined_cut_and_moved(#[case] positions: &[u32]) {
+    let rows = RowSet::from_positions(positions.iter().copied());
+    let others = RowSet::from_ranges([2..4, 8..10]).unwrap();
+    let expected = |keep: &dyn Fn(u32) -> bool| -> RowSet {
+        RowSet::from_positions(positions.iter().copied().chain([2, 3, 8, 9]).filter(|row| keep(*row)))
+    };
+    let in_others = |row: u32| [2, 3, 8, 9].contains(&row);
+    assert_eq!(rows.or(&others), expected(&|_| true));
+    assert_eq!(rows.and_not(&others), expected(&|row| positions.contains(&row) && !in_others(row)));
+    for count in [0, 1, 2, 100] {
+        let first = RowSet::from_positions(positions.iter().copied().take(count));
+        assert_eq!(rows.first(count as u64), first);
+    }
+    for by in [0, 2, -2, i64::from(u32::MAX), -i64::from(u32::MAX)] {
+        let moved = positions.iter().filter_map(|row| u32::try_from(i64::from(*row) + by).ok());
+        assert_eq!(rows.shifted(by), RowSet::from_positions(moved), "by {by}");
+    }
+    assert_eq!(RowSet::from_ranges([0..1, 5..1 << 33]).unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
 /// Types, with a few values of each that are near one another.
 fn column() -> impl Strategy<Value = (TypeKind, Vec<Datum>)> {
     let timestamps = |step: i32| {

@@ -4,8 +4,9 @@ use std::fmt;
 
 use super::codec::slot;
 use super::record::Row;
+use crate::row_tracking::is_blob_file;
 use crate::stats::FileStats;
-use crate::{ColumnStats, FieldId, FileKind, Result, RowView, TableSchema};
+use crate::{ColumnStats, FieldId, FileKind, ROW_ID, Result, RowView, TableSchema};
 
 /// What of an entry is read before deciding whether to build it. Fields borrow from the decoded block.
 ///
@@ -105,6 +106,19 @@ impl<'a> EntryHead<'a> {
     /// Row id of the first row, in tables with row tracking.
     pub fn first_row_id(&self) -> Option<i64> {
         self.row.record.optional_number(slot::FIRST_ROW_ID)
+    }
+
+    /// As [`crate::DataFileMeta::is_blob`].
+    pub fn is_blob(&self) -> bool {
+        is_blob_file(self.file_name)
+    }
+
+    /// As [`crate::DataFileMeta::stores_row_ids`].
+    ///
+    /// # Errors
+    /// `CorruptData` when the list of columns cannot be decoded.
+    pub fn stores_row_ids(&self) -> Result<bool> {
+        Ok(self.write_cols()?.iter().flatten().any(|column| column == ROW_ID))
     }
 
     /// What is known of the column `field` in the file: as [`crate::DataFileMeta::column_stats`], without building the

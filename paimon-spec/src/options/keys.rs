@@ -291,6 +291,7 @@ const BYTES: &[&str] = &[
     "data-evolution.row-id-conflict-rewrite.max-size",
     "deletion-vector.index-file.target-size",
     "file-index.in-manifest-threshold",
+    "file-io.read-coalesce.max-gap",
     "file-reader-async-threshold",
     "file.block-size",
     "local-kv-db.block-size",

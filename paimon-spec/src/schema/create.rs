@@ -2,25 +2,29 @@
 
 use std::collections::HashSet;
 
-use super::{SYSTEM_FIELD_ID_START, Schema, TableSchema, check_no_directive, validate};
+use super::{SYSTEM_FIELD_ID_START, Schema, TableSchema, apply_directive, validate};
 use crate::data_type::check_names;
 use crate::{DataField, DataType, Error, FieldId, Result, TableOptions, TypeKind, check_option};
 
 impl TableSchema {
     /// Schema 0 of a new table: validates, numbers fields, folds `primary-key` / `partition` options into the keys, and
-    /// makes primary key columns NOT NULL (nullable with `primary-key.nullable`).
+    /// makes primary key columns NOT NULL (nullable with `primary-key.nullable`). A comment `__BLOB_FIELD`,
+    /// `__BLOB_DESCRIPTOR_FIELD` or `__BLOB_VIEW_FIELD`, alone or followed by `;` and a comment, makes a BLOB column of a
+    /// column of bytes.
     ///
     /// # Errors
     /// `InvalidInput` when the columns, keys or options break a rule; `Unsupported` for types that keys cannot have and
-    /// for directives in comments.
+    /// for comments that order vectors.
     pub fn create(schema: Schema, time_millis: i64) -> Result<Self> {
         let mut schema = normalize(schema)?;
+        for field in &mut schema.fields {
+            apply_directive(&field.name, &mut field.data_type, &mut field.description, &mut schema.options)?;
+        }
         let mut highest_field_id = -1;
         for field in &mut schema.fields {
             // At the top a column takes its id before its parts.
             field.id = next_id(&mut highest_field_id)?;
             renumber(&mut field.data_type, &mut highest_field_id)?;
-            check_no_directive(field)?;
         }
         let table = Self {
             id: 0,

@@ -188,6 +188,30 @@ fn names_that_differ_in_case_alone_are_different() {
 #[case::tracking_with_bucket(&[("a", "INT")], &[("row-tracking.enabled", "true"), ("bucket", "1"), ("bucket-key", "a")], "'bucket' = -1")]
 #[case::blob(&[("a", "INT"), ("b", "BLOB")], &[], "'data-evolution.enabled'")]
 #[case::only_blob(&[("b", "ARRAY<BLOB>")], &[("row-tracking.enabled", "true"), ("data-evolution.enabled", "true")], "another column")]
+#[case::blob_in_a_row(&[("a", "INT"), ("b", "ROW<x BLOB>")], &[], "found ROW<x BLOB>")]
+#[case::blob_in_lists(&[("a", "INT"), ("b", "ARRAY<ARRAY<BLOB>>")], &[], "found ARRAY<ARRAY<BLOB>>")]
+#[case::listed_without_blob(&[("a", "INT"), ("b", "BYTES")], &[("blob-field", "b")], "'blob-field' must list columns of type BLOB")]
+#[case::listed_without_column(&[("a", "INT")], &[("blob-view-field", "x")], "found 'x'")]
+#[case::descriptors_in_lists(
+    &[("a", "INT"), ("b", "ARRAY<BLOB>")],
+    &[("row-tracking.enabled", "true"), ("data-evolution.enabled", "true"), ("blob.stored-descriptor-fields", "b")],
+    "'blob-descriptor-field' must list columns of type BLOB, found 'b'"
+)]
+#[case::kept_in_two_ways(
+    &[("a", "INT"), ("b", "BLOB"), ("c", "BLOB")],
+    &[
+        ("row-tracking.enabled", "true"),
+        ("data-evolution.enabled", "true"),
+        ("blob-descriptor-field", "b,c"),
+        ("blob-view-field", "c"),
+    ],
+    "found 'c' in both"
+)]
+#[case::clustering(
+    &[("a", "INT")],
+    &[("row-tracking.enabled", "true"), ("data-evolution.enabled", "true"), ("clustering.incremental", "true")],
+    "'clustering.incremental'"
+)]
 #[case::changelog(&[("a", "INT")], &[("changelog-producer", "input")], "'changelog-producer'")]
 #[case::sequence(&[("a", "INT")], &[("sequence.field", "a,b")], "found 'b'")]
 fn schemas_that_break_a_rule_are_refused(
@@ -259,13 +283,6 @@ fn default_values_are_values_of_their_column() {
 }
 
 #[test]
-fn comment_directives_are_not_taken_for_comments() {
-    let mut table = schema(&[("a", "INT"), ("b", "BYTES")], &[]);
-    table.fields[1].description = Some("__BLOB_FIELD; a picture".into());
-    assert_eq!(TableSchema::create(table, 0).unwrap_err().kind(), ErrorKind::Unsupported);
-}
-
-#[test]
 fn keys_in_schema_and_options_at_once_are_refused() {
     let mut table = schema(&[("a", "INT")], &[("partition", "a")]);
     table.partition_keys = names(&["a"]);
@@ -288,14 +305,14 @@ proptest! {
     #[test]
     fn the_json_of_a_schema_gives_the_schema_back(schema in any_schema(), time_millis: i64) {
         // BLOB columns need options that the strategy does not make.
-        prop_assume!(schema.fields.iter().all(|field| !field.data_type.is_blob()));
+        prop_assume!(schema.fields.iter().all(|field| !field.data_type.holds_blob()));
         let table = TableSchema::create(schema, time_millis).unwrap();
         prop_assert_eq!(TableSchema::from_json(&table.to_json().unwrap()).unwrap(), table);
     }
 
     #[test]
     fn ids_are_dense_from_0(schema in any_schema()) {
-        prop_assume!(schema.fields.iter().all(|field| !field.data_type.is_blob()));
+        prop_assume!(schema.fields.iter().all(|field| !field.data_type.holds_blob()));
         let table = TableSchema::create(schema, 0).unwrap();
         let mut found: Vec<FieldId> = ids(&table).into_iter().map(|(_, id)| id).collect();
         found.sort_unstable();

@@ -25,20 +25,8 @@ pub(crate) fn validate(table: &TableSchema) -> Result<()> {
     validate_bucket(table)?;
     validate_files(table)?;
     validate_row_ids(table)?;
+    validate_blobs(table)?;
     validate_merging(table)
-}
-
-/// Refuses a comment that is an order to make a BLOB column of another.
-pub(crate) fn check_no_directive(field: &DataField) -> Result<()> {
-    const DIRECTIVES: [&str; 3] = ["__BLOB_FIELD", "__BLOB_DESCRIPTOR_FIELD", "__BLOB_VIEW_FIELD"];
-    let directive = field.description.as_deref().and_then(|comment| comment.split(';').next()).map(str::trim);
-    match directive.filter(|directive| DIRECTIVES.contains(directive)) {
-        None => Ok(()),
-        Some(directive) => Err(Error::unsupported(format!(
-            "the comment directive {directive} is not supported yet, found on column '{}'",
-            field.name
-        ))),
-    }
 }
 
 /// Default values of atomic types must be readable as such; those of other types are read only when written.
@@ -150,7 +138,7 @@ fn validate_files(table: &TableSchema) -> Result<()> {
     Ok(())
 }
 
-/// Row tracking, data evolution and BLOB columns.
+/// Row tracking and data evolution.
 fn validate_row_ids(table: &TableSchema) -> Result<()> {
     let options = table.table_options();
     let tracking = options.row_tracking_enabled()?;
@@ -164,12 +152,45 @@ fn validate_row_ids(table: &TableSchema) -> Result<()> {
     if evolution && !tracking {
         return Err(Error::invalid("the option 'data-evolution.enabled' needs 'row-tracking.enabled'"));
     }
+    if evolution && options.boolean("clustering.incremental", false)? {
+        return Err(Error::invalid("the option 'data-evolution.enabled' excludes 'clustering.incremental'"));
+    }
+    Ok(())
+}
+
+/// BLOB columns, and the options that list them.
+fn validate_blobs(table: &TableSchema) -> Result<()> {
+    let options = table.table_options();
+    for DataField { name, data_type, .. } in &table.fields {
+        if data_type.holds_blob() && !data_type.is_blob() {
+            return Err(Error::invalid(format!(
+                "BLOB must be the type of a column, or of the elements or values of one, found {data_type} as that of '{name}'"
+            )));
+        }
+    }
     let blobs = table.fields.iter().filter(|field| field.data_type.is_blob()).count();
-    if blobs > 0 && table.primary_keys.is_empty() && !evolution {
+    if blobs > 0 && table.primary_keys.is_empty() && !options.data_evolution_enabled()? {
         return Err(Error::invalid("BLOB columns need the option 'data-evolution.enabled'"));
     }
     if blobs > 0 && blobs == table.fields.len() {
         return Err(Error::invalid("a table with BLOB columns needs another column"));
     }
-    Ok(())
+    let check_listed = |key: &str, columns: &[&str], fits: fn(&DataType) -> bool, wanted: &str| match columns
+        .iter()
+        .find(|name| !table.field(name).is_some_and(|field| fits(&field.data_type)))
+    {
+        None => Ok(()),
+        Some(name) => Err(Error::invalid(format!("the option '{key}' must list columns of {wanted}, found '{name}'"))),
+    };
+    let (descriptors, views) = (options.blob_descriptor_fields(), options.blob_view_fields());
+    let is_blob_itself = |data_type: &DataType| data_type.kind == TypeKind::Blob;
+    check_listed("blob-field", &options.blob_fields(), DataType::is_blob, "type BLOB, or ARRAY or MAP of it")?;
+    check_listed("blob-descriptor-field", &descriptors, is_blob_itself, "type BLOB")?;
+    check_listed("blob-view-field", &views, is_blob_itself, "type BLOB")?;
+    match views.iter().find(|name| descriptors.contains(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::invalid(format!(
+            "the options 'blob-view-field' and 'blob-descriptor-field' must list different columns, found '{name}' in both"
+        ))),
+    }
 }

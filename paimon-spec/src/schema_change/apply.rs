@@ -2,7 +2,10 @@
 
 use super::options::{check_remove, check_set, rename_column};
 use super::{ColumnMove, SchemaChange, supports_cast};
-use crate::schema::{check_default_value, check_no_directive, next_id, normalize, renumber, validate};
+use crate::schema::{
+    apply_directive, check_default_value, check_no_directive, forget_blob_column, next_id, normalize, renumber,
+    validate,
+};
 use crate::{DataField, DataType, Error, ErrorKind, Result, Schema, TableSchema, TypeKind};
 
 impl TableSchema {
@@ -70,8 +73,9 @@ impl TableSchema {
                 })
             }
             SchemaChange::UpdateColumnComment { path, comment } => update_field(&mut new.fields, path, &mut |field| {
+                check_no_directive(comment.as_deref()).map_err(|error| error.with_context("column", &field.name))?;
                 field.description.clone_from(comment);
-                check_no_directive(field)
+                Ok(())
             }),
             SchemaChange::UpdateColumnDefaultValue { path, default_value } => {
                 update_field(&mut new.fields, path, &mut |field| {
@@ -103,8 +107,12 @@ impl TableSchema {
             return Err(Error::invalid("a new column must be nullable: old rows have no value of it")
                 .with_context("column", path.join(".")));
         }
-        let mut data_type = data_type.clone();
+        let (mut data_type, mut description) = (data_type.clone(), description);
         data_type.validate()?;
+        match path {
+            [name] => apply_directive(name, &mut data_type, &mut description, &mut new.options)?,
+            _ => check_no_directive(description.as_deref())?,
+        }
         // A field takes its id before its parts here, at any depth.
         let id = next_id(&mut new.highest_field_id)?;
         renumber(&mut data_type, &mut new.highest_field_id)?;
@@ -113,7 +121,6 @@ impl TableSchema {
             check_absent(fields, name, path)?;
             let mut field = DataField::new(id, name, data_type.clone());
             field.description.clone_from(&description);
-            check_no_directive(&field)?;
             let index = match position {
                 Some(position) => insertion_index(fields, position)?,
                 None if before_partition => {
@@ -161,9 +168,7 @@ impl TableSchema {
             Ok(())
         })?;
         if let [name] = path {
-            drop_from_list(new, "blob-field", name);
-            drop_from_list(new, "blob-descriptor-field", name);
-            drop_from_list(new, "blob-view-field", name);
+            forget_blob_column(name, &mut new.options);
         }
         Ok(())
     }
@@ -358,16 +363,4 @@ fn move_column(fields: &mut Vec<DataField>, column: &str, position: &ColumnMove)
     };
     fields.insert(to, field);
     Ok(())
-}
-
-/// Takes a column out of an option that lists columns; the option goes with its last column.
-fn drop_from_list(table: &mut TableSchema, key: &str, column: &str) {
-    let Some(list) = table.options.get(key) else { return };
-    let rest: Vec<&str> = list.split(',').map(str::trim).filter(|name| *name != column && !name.is_empty()).collect();
-    let rest = rest.join(",");
-    if rest.is_empty() {
-        table.options.remove(key);
-    } else {
-        table.options.insert(key.to_owned(), rest);
-    }
 }
