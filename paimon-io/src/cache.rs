@@ -15,7 +15,7 @@ use paimon_spec::{Error, Result};
 mod tests;
 
 /// Decoded metadata of all tables of a process: manifest lists, manifests, index manifests, deletion vectors, schemas,
-/// Parquet footers. Cheap to clone; clones share the entries.
+/// Parquet footers, indexes of blob files. Cheap to clone; clones share the entries.
 ///
 /// What may be in it never changes under its key, so nothing is ever invalidated:
 /// * Files with a unique identifier in their name go by URL and size.
@@ -56,11 +56,11 @@ impl MetadataCache {
 
     /// The entry under `name`, or what `load` gives, which is then kept if `weigh` (in bytes) leaves room for it.
     ///
-    /// `name` must say everything that the value depends on. An error is not kept; all who wait for the load get it.
+    /// `name` must say everything that the value depends on, and two kinds of values have two types. An error is not kept; all who wait for the load get it.
     ///
     /// # Errors
     /// Those of `load`.
-    pub(crate) async fn get_or_load<T>(
+    pub async fn get_or_load<T>(
         &self,
         name: impl Into<Arc<str>>,
         weigh: impl FnOnce(&T) -> usize,

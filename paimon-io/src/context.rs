@@ -11,7 +11,7 @@ use object_store::memory::InMemory;
 
 #[cfg(feature = "s3")]
 use crate::storage::s3::{S3Settings, S3Store};
-use crate::{MetadataCache, Spawner};
+use crate::{Formats, MetadataCache, Spawner};
 
 /// Time, identifiers and chance: nothing in these crates takes them from anywhere else, so that a test can replay a run.
 #[async_trait::async_trait]
@@ -45,6 +45,8 @@ pub struct IoContext {
     pub spill_folder: Option<Arc<Path>>,
     /// Where work that is needed soon goes on meanwhile; `None`: it is done when it is needed.
     pub spawner: Option<Arc<dyn Spawner>>,
+    /// Formats of data files beside Parquet, ORC and Avro.
+    pub formats: Formats,
     memory: MemoryStores,
     #[cfg(feature = "s3")]
     s3: S3Clients,
@@ -55,8 +57,8 @@ pub struct IoContext {
 const S3_CLIENTS: usize = 32;
 
 impl IoContext {
-    /// A context without `fsync`, spawner and folder for temporary files, with an empty environment, and with no in-memory
-    /// store yet.
+    /// A context without `fsync`, spawner, further formats and folder for temporary files, with an empty environment, and
+    /// with no in-memory store yet.
     pub fn new(clock: Arc<dyn Clock>, cache: MetadataCache) -> Self {
         Self {
             clock,
@@ -65,6 +67,7 @@ impl IoContext {
             environment: Arc::default(),
             spill_folder: None,
             spawner: None,
+            formats: Formats::default(),
             memory: MemoryStores::default(),
             #[cfg(feature = "s3")]
             s3: S3Clients::default(),

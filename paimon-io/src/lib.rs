@@ -80,8 +80,8 @@ pub use self::{
     cache::MetadataCache,
     commit::{FileSnapshotCommit, SnapshotCommit},
     context::{Clock, IoContext},
-    format::{BatchStream, FileRead, FileTarget, FileWriter, WrittenFile},
+    format::{BatchStream, FileFormat, FileRead, FileTarget, FileWriter, Formats, WrittenFile},
     spill::{SpillSpace, SpilledRun},
-    storage::{Listed, PutOutcome, Storage, StorageWriter},
+    storage::{FilePart, Listed, PutOutcome, Storage, StorageWriter, path_below, redact},
     table_store::{TableStore, index_file_name},
 };

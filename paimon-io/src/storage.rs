@@ -16,6 +16,7 @@ use crate::{
     convert_error::{file_error, storage_error},
 };
 
+mod into;
 pub(crate) mod local;
 pub(crate) mod location;
 #[cfg(any(feature = "s3", test, feature = "testkit"))]
@@ -27,7 +28,11 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use self::writer::StorageWriter;
+pub use self::{
+    into::FilePart,
+    location::{path_below, redact},
+    writer::StorageWriter,
+};
 
 /// An object store knows no folders, so an empty one is kept by this object in it. Listings leave it out.
 const FOLDER_MARKER: &str = ".folder";
@@ -125,6 +130,27 @@ impl Storage {
         Self { shared: Arc::new(shared), base: String::new() }
     }
 
+    /// The storage and the path in it of one file, wherever it lies; see [`Self::open`] for URLs and options. A local one
+    /// may be a symbolic link to anywhere.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and `InvalidInput` when `url` names a whole store.
+    pub fn open_file(url: &str, options: &BTreeMap<String, String>, context: &IoContext) -> Result<(Self, String)> {
+        let (folder, path) = match Location::parse(url)? {
+            Location::Local(path) => ("/".to_owned(), path.to_string_lossy().trim_start_matches('/').to_owned()),
+            Location::Memory { name, path } => (format!("memory://{name}"), path),
+            Location::S3 { bucket, path } => (format!("s3://{bucket}"), path),
+        };
+        if path.is_empty() {
+            return Err(Error::invalid("expected the URL of a file, found that of a store").with_context("url", url));
+        }
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        if folder == "/" {
+            return Ok((Self::open(&folder, options, context)?, path));
+        }
+        Ok((Self::open(&format!("{folder}/{parent}"), options, context)?, name.to_owned()))
+    }
+
     /// Opens another folder with the options and the context of this one.
     pub(crate) fn open_other(&self, url: &str) -> Result<Self> {
         Self::open(url, &self.shared.options, &self.shared.context)
@@ -157,6 +183,30 @@ impl Storage {
             url.push('/');
         }
         url
+    }
+
+    /// The path in this folder of what `url` names; see [`path_below`].
+    pub fn relative(&self, url: &str) -> Option<String> {
+        path_below(&self.root_url(), url).unwrap_or_else(|_| {
+            // A store of the caller's own, whose URL says nothing to us.
+            let path = url.strip_prefix(&self.root_url())?.strip_prefix('/')?;
+            (!path.split('/').any(|part| matches!(part, "" | "." | ".."))).then(|| path.to_owned())
+        })
+    }
+
+    /// Whether a path stays in this folder when symbolic links are followed. Object stores have none.
+    ///
+    /// # Errors
+    /// `NotFound` when a local file is absent.
+    pub async fn stays_inside(&self, path: &str) -> Result<bool> {
+        let Some(local) = &self.shared.local else { return Ok(true) };
+        let inside = local.is_inside(&self.path("")?, &self.path(path)?).await;
+        inside.map_err(file_error(&self.url(path)))
+    }
+
+    /// What the storage was opened with. Credentials may be among it.
+    pub fn options(&self) -> &BTreeMap<String, String> {
+        &self.shared.options
     }
 
     /// The bytes of a file.
@@ -308,7 +358,7 @@ impl Storage {
     /// # Errors
     /// `InvalidInput` when the path leads out of the folder. Nothing is written yet.
     pub fn writer(&self, path: &str) -> Result<StorageWriter> {
-        Ok(StorageWriter::new(Arc::clone(&self.shared.store), self.path(path)?, self.url(path)))
+        Ok(StorageWriter::new(Arc::clone(&self.shared.store), self.path(path)?, self.url(path), self.is_local()))
     }
 
     /// The direct children of a folder, by name; none when it is absent.

@@ -4,9 +4,10 @@ mod avro;
 mod batches;
 mod orc;
 mod parquet;
+mod registry;
 mod source;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use ::arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use paimon_spec::{
     ColumnStats, DataField, DataFileMeta, DeletionVector, Error, Predicate, Result, RowSet, TableSchema,
 };
 
+pub use self::registry::{FileFormat, Formats};
 use crate::{Storage, TableStore};
 
 /// Record batches that arrive one by one. Dropping it ends the read.
@@ -41,6 +43,13 @@ pub struct FileRead {
     pub held_bytes: Option<u64>,
 }
 
+impl FileRead {
+    /// Those of the positions `within` that [`Self::rows`] and [`Self::deletions`] leave, as ranges, ascending.
+    pub fn wanted_rows(&self, within: Range<u64>) -> Vec<Range<u64>> {
+        batches::WantedRows::of(self).within(within)
+    }
+}
+
 /// A file to write.
 #[derive(Debug, Clone)]
 pub struct FileTarget {
@@ -59,6 +68,13 @@ pub struct FileTarget {
 pub trait FileWriter: Send + fmt::Debug {
     /// Appends rows. `batch` has the Arrow schema of [`crate::arrow_schema`] for the target's fields.
     async fn write(&mut self, batch: &RecordBatch) -> Result<()>;
+    /// Appends rows that the file leaves to older files of its column: they are neither a value nor NULL.
+    ///
+    /// # Errors
+    /// `Unsupported` unless the format knows such rows.
+    async fn leave_open(&mut self, rows: u64) -> Result<()> {
+        Err(Error::unsupported(format!("{rows} rows left to older files, in a format that cannot say so")))
+    }
     /// Size of the file so far, in bytes: what is written, and an estimate of what is buffered.
     fn bytes(&self) -> u64;
     /// Rows so far.
@@ -83,27 +99,34 @@ pub struct WrittenFile {
     pub stats: Vec<ColumnStats>,
 }
 
-/// The formats of data files that this build reads and writes.
+/// The formats of data files that this crate reads and writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum Known {
     Parquet,
     Orc,
     Avro,
 }
 
+/// The format of one file.
+#[derive(Debug, Clone)]
+enum Format {
+    Known(Known),
+    Registered(Arc<dyn FileFormat>),
+}
+
 impl Format {
     /// The format of a file by its name: the last extension, or the one before when the last names a compression.
-    fn of(file_name: &str) -> Result<Self> {
+    fn of(file_name: &str, formats: &Formats) -> Result<Self> {
         const COMPRESSIONS: [&str; 7] = ["gz", "bz2", "deflate", "snappy", "lz4", "lzo", "zst"];
         let mut extensions = file_name.rsplit('.').filter(|e| !COMPRESSIONS.contains(e));
         match extensions.next() {
-            Some("parquet") => Ok(Self::Parquet),
-            Some("orc") => Ok(Self::Orc),
-            Some("avro") => Ok(Self::Avro),
-            Some(other) if other.len() < file_name.len() => {
+            Some("parquet") => Ok(Self::Known(Known::Parquet)),
+            Some("orc") => Ok(Self::Known(Known::Orc)),
+            Some("avro") => Ok(Self::Known(Known::Avro)),
+            Some(other) if other.len() < file_name.len() => formats.get(other).map(Self::Registered).ok_or_else(|| {
                 let format = other.to_ascii_uppercase();
-                Err(Error::unsupported(format!("data files of format {format} are not supported yet")))
-            }
+                Error::unsupported(format!("data files of format {format} are not supported yet"))
+            }),
             _ => Err(Error::corrupt("data file name has no extension to tell its format")),
         }
         .map_err(|e| e.with_context("file", file_name))
@@ -121,23 +144,45 @@ pub(crate) async fn open(
     file: &DataFileMeta,
     read: &FileRead,
 ) -> Result<BatchStream> {
-    let opened = match Format::of(&file.file_name)? {
-        Format::Parquet => parquet::open(&store.context().cache, storage, path, file, read).await,
-        Format::Orc => orc::open(store, storage, path, file, read).await,
-        Format::Avro => avro::open(storage, path, file, read).await,
+    let opened = match Format::of(&file.file_name, &store.context().formats)? {
+        Format::Known(Known::Parquet) => parquet::open(&store.context().cache, storage, path, file, read).await,
+        Format::Known(Known::Orc) => orc::open(store, storage, path, file, read).await,
+        Format::Known(Known::Avro) => avro::open(storage, path, file, read).await,
+        Format::Registered(format) => format.open(store, storage, path, file, read).await,
     };
     opened.map_err(|e| naming(e, &storage.url(path)))
 }
 
-/// Creates a data file at `path` in `storage`.
+/// The rows that a data file leaves to older files of its columns.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) async fn rows_left_open(
+    store: &TableStore,
+    storage: &Storage,
+    path: &str,
+    file: &DataFileMeta,
+) -> Result<RowSet> {
+    match Format::of(&file.file_name, &store.context().formats)? {
+        Format::Known(_) => Ok(RowSet::default()),
+        Format::Registered(format) => {
+            let rows = format.rows_left_open(store, storage, path, file).await;
+            rows.map_err(|e| naming(e, &storage.url(path)))
+        }
+    }
+}
+
+/// Creates a data file at `path` in the table's folder.
 ///
 /// # Errors
 /// `Unsupported` naming the format, or a column that the format cannot hold.
-pub(crate) fn create(storage: &Storage, path: &str, target: &FileTarget) -> Result<Box<dyn FileWriter>> {
-    let created = match Format::of(&target.file_name)? {
-        Format::Parquet => parquet::create(storage, path, target),
-        Format::Orc => orc::create(storage, path, target),
-        Format::Avro => avro::create(storage, path, target),
+pub(crate) fn create(store: &TableStore, path: &str, target: &FileTarget) -> Result<Box<dyn FileWriter>> {
+    let storage = store.storage();
+    let created = match Format::of(&target.file_name, &store.context().formats)? {
+        Format::Known(Known::Parquet) => parquet::create(storage, path, target),
+        Format::Known(Known::Orc) => orc::create(storage, path, target),
+        Format::Known(Known::Avro) => avro::create(storage, path, target),
+        Format::Registered(format) => format.create(store, path, target),
     };
     created.map_err(|e| naming(e, &storage.url(path)))
 }

@@ -33,6 +33,7 @@ use self::{
     error::is_absent,
     staged::{LocalUpload, Publish, Staged, create_dirs, sync_parent},
 };
+use super::into::{FilePart, read_parts};
 use crate::Clock;
 
 mod error;
@@ -83,6 +84,23 @@ impl LocalStore {
             Ok(metadata) => Ok(metadata.is_dir()),
             Err(error) if is_absent(&error) => Ok(false),
             Err(error) => Err(error),
+        })
+        .await
+    }
+
+    /// Whether a file lies in a folder after all links were followed.
+    pub(crate) async fn is_inside(&self, folder: &Path, file: &Path) -> io::Result<bool> {
+        let (folder, file) = (self.file(folder), self.file(file));
+        blocking(move || Ok(fs::canonicalize(file)?.starts_with(fs::canonicalize(folder)?))).await
+    }
+
+    /// Fills parts of a file; see [`super::Storage::read_into`].
+    pub(crate) async fn read_into(&self, location: &Path, mut parts: Vec<FilePart>) -> Result<Vec<FilePart>> {
+        let (store, path) = (self.clone(), self.file(location));
+        blocking(move || {
+            let file = store.open(&path).map_err(LocalError::before(&path, "open"))?;
+            read_parts(&file, &mut parts).map_err(LocalError::before(&path, "read"))?;
+            Ok(parts)
         })
         .await
     }

@@ -87,6 +87,16 @@ impl Location {
     }
 }
 
+/// The path below `folder` of what `url` names, by name alone and at boundaries of names: neither `..` nor an encoded
+/// separator leads out. `None` when it lies elsewhere, is the folder itself, or is no URL that can be opened.
+///
+/// # Errors
+/// As [`crate::Storage::open`] when `folder` is no URL that can be opened.
+pub fn path_below(folder: &str, url: &str) -> Result<Option<String>> {
+    let folder = Location::parse(folder)?;
+    Ok(Location::parse(url).ok().and_then(|location| folder.relative(&location)))
+}
+
 /// Refuses what is not one plain name: empty, `.`, `..`, or with a separator or control character in it.
 ///
 /// # Errors
@@ -159,7 +169,7 @@ fn local(path: &str) -> Result<PathBuf> {
 }
 
 /// The URL without a user name and password, which must not reach a message.
-fn redact(url: &str) -> String {
+pub fn redact(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {
             let end = rest.find('/').unwrap_or(rest.len());

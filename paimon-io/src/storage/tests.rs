@@ -381,7 +381,7 @@ async fn faults_hit_the_calls_they_are_told_to() {
     faulty.heal();
     let of_seed = |seed| {
         let mut rule = by_chance(seed, 0.25);
-        let call = |number| testkit::Call { operation: Operation::Get, path: String::new(), number };
+        let call = |number| testkit::Call { operation: Operation::Get, path: String::new(), number, range: None };
         (0..1000).filter(|&number| rule(&call(number))).collect::<Vec<u64>>()
     };
     assert_eq!(of_seed(1), of_seed(1));

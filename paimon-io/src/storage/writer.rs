@@ -17,6 +17,9 @@ const PART_BYTES: usize = 8 << 20;
 /// Parts on their way at one time.
 const PARTS_IN_FLIGHT: usize = 4;
 
+/// The same on local files: the file system takes one after the other anyway, because it locks a file that is written.
+const LOCAL_PARTS_IN_FLIGHT: usize = 1;
+
 /// A file in the making, from [`crate::Storage::writer`].
 ///
 /// It appears under its name when [`Self::finish`] returns, whole. One that is dropped before leaves nothing on local
@@ -28,11 +31,12 @@ pub struct StorageWriter {
     buffer: PutPayloadMut,
     upload: Option<Box<dyn MultipartUpload>>,
     in_flight: FuturesUnordered<UploadPart>,
+    most_in_flight: usize,
     written: u64,
 }
 
 impl StorageWriter {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, path: Path, url: String) -> Self {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, path: Path, url: String, is_local: bool) -> Self {
         Self {
             store,
             path,
@@ -40,6 +44,7 @@ impl StorageWriter {
             buffer: PutPayloadMut::new(),
             upload: None,
             in_flight: FuturesUnordered::new(),
+            most_in_flight: if is_local { LOCAL_PARTS_IN_FLIGHT } else { PARTS_IN_FLIGHT },
             written: 0,
         }
     }
@@ -59,15 +64,18 @@ impl StorageWriter {
         (self.buffer.content_length() + self.in_flight.len() * PART_BYTES) as u64
     }
 
-    /// Appends. `bytes` is kept, not copied, when it is large.
+    /// Appends. `bytes` is kept until it is written, and never copied.
     ///
     /// # Errors
     /// As the storage gives them; after one the file cannot be finished.
-    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+    pub async fn write(&mut self, mut bytes: Bytes) -> Result<()> {
         self.written += bytes.len() as u64;
-        self.buffer.push(bytes);
-        if self.buffer.content_length() >= PART_BYTES {
+        while self.buffer.content_length() + bytes.len() >= PART_BYTES {
+            self.buffer.push(bytes.split_to(PART_BYTES - self.buffer.content_length()));
             self.send().await?;
+        }
+        if !bytes.is_empty() {
+            self.buffer.push(bytes);
         }
         Ok(())
     }
@@ -123,7 +131,7 @@ impl StorageWriter {
         };
         let part: PutPayload = mem::take(&mut self.buffer).freeze();
         self.in_flight.push(upload.put_part(part));
-        while self.in_flight.len() >= PARTS_IN_FLIGHT {
+        while self.in_flight.len() >= self.most_in_flight {
             if let Some(part) = self.in_flight.next().await {
                 part.map_err(storage_error(&self.url))?;
             }

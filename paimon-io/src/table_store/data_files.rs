@@ -1,6 +1,6 @@
 //! Data files: where they are, which of them are refused, opening, creating, deleting.
 
-use paimon_spec::{BinaryRow, DataFileMeta, Error, ErrorKind, Result, partition_path};
+use paimon_spec::{BinaryRow, DataFileMeta, Error, ErrorKind, Result, RowSet, partition_path};
 
 use super::{TableStore, named_but_missing};
 use crate::{
@@ -45,6 +45,12 @@ impl TableStore {
         Ok(storage.url(&path))
     }
 
+    /// The folders in which files of the table may lie: its own, and those that its option `data-file.external-paths`
+    /// lists.
+    pub fn folders(&self) -> impl Iterator<Item = &Storage> {
+        std::iter::once(self.storage()).chain(self.external_roots.iter().map(|root| &root.storage))
+    }
+
     /// Opens a data file by its own extension. Batches hold the columns of `read.columns`, in that order, with the Arrow
     /// types that the file's own schema maps to.
     ///
@@ -58,6 +64,17 @@ impl TableStore {
         opened.map_err(|error| named_but_missing(error, "data file", &path, "a manifest"))
     }
 
+    /// The positions of the rows that a data file leaves to older files of its columns, because their values did not
+    /// change when it was written. Only formats of [`crate::Formats`] may have any.
+    ///
+    /// # Errors
+    /// As [`Self::open_file`].
+    pub async fn rows_left_open(&self, bucket_path: &str, file: &DataFileMeta) -> Result<RowSet> {
+        let (storage, path) = self.locate(bucket_path, file)?;
+        let rows = format::rows_left_open(self, &storage, &path, file).await;
+        rows.map_err(|error| named_but_missing(error, "data file", &path, "a manifest"))
+    }
+
     /// Creates a data file in the folder of a bucket, in the format that its extension names.
     ///
     /// # Errors
@@ -66,7 +83,7 @@ impl TableStore {
         check_file_name("data file", &target.file_name)?;
         check_folder(&target.bucket_path)?;
         let path = format!("{}/{}", target.bucket_path, target.file_name);
-        format::create(self.storage(), &path, target)
+        format::create(self, &path, target)
     }
 
     /// Deletes a data file and its extra files; absent ones are fine. Only for files that no snapshot can name.

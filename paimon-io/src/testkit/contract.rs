@@ -166,6 +166,18 @@ async fn writers(storage: &Storage) {
         assert_eq!(size, pieces << 19);
         assert_eq!(storage.size(&path).await.unwrap(), Some(size));
     }
+    // Thousands of pieces, empty ones among them, and one of several parts.
+    let mut writer = storage.writer("writers/uneven").unwrap();
+    let mut expected = Vec::new();
+    for number in 0..3_000_usize {
+        let bytes = if number == 1_500 { 20 << 20 } else { number % 7 };
+        let piece: Vec<u8> = (0..bytes).map(|at| (number + at / 255 + at) as u8).collect();
+        expected.extend_from_slice(&piece);
+        writer.write(piece.into()).await.unwrap();
+        assert!(writer.memory() <= 40 << 20, "{} bytes are held", writer.memory());
+    }
+    assert_eq!(writer.finish().await.unwrap(), expected.len() as u64);
+    assert!(storage.read("writers/uneven").await.unwrap() == expected);
     let mut aborted = storage.writer("writers/aborted").unwrap();
     aborted.write(Bytes::from(vec![0; 9 << 20])).await.unwrap();
     aborted.abort().await.unwrap();
@@ -176,5 +188,5 @@ async fn writers(storage: &Storage) {
     late.write(Bytes::from_static(b"y")).await.unwrap();
     assert_eq!(late.finish().await.unwrap_err().kind(), ErrorKind::AlreadyExists, "a data file is never replaced");
     let names: Vec<String> = storage.list("writers").await.unwrap().into_iter().map(|entry| entry.name).collect();
-    assert_eq!(names, ["0", "1", "3", "40"]);
+    assert_eq!(names, ["0", "1", "3", "40", "uneven"]);
 }

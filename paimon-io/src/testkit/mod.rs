@@ -51,6 +51,12 @@ pub fn distant_folder(context: &IoContext) -> (Storage, Arc<DistantStore>) {
     (Storage::from_store(store.clone(), "test://distant", context), store)
 }
 
+/// An empty folder on a store that fails when told to, and the store.
+pub fn faulty_folder(context: &IoContext) -> (Storage, Arc<FaultyStore>) {
+    let store = FaultyStore::new(Arc::new(InMemory::new()));
+    (Storage::from_store(store.clone(), "test://faulty", context), store)
+}
+
 /// A new, empty table in memory, in a context of its own.
 ///
 /// # Panics

@@ -52,6 +52,11 @@ impl Requests {
     pub fn heads(&self) -> usize {
         self.calls.iter().filter(|call| call.operation == Operation::Head).count()
     }
+
+    /// How many bytes the calls asked for that named a range.
+    pub fn bytes(&self) -> u64 {
+        self.calls.iter().filter_map(|call| call.range.as_ref()).map(|range| range.end - range.start).sum()
+    }
 }
 
 impl DistantStore {

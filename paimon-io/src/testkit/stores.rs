@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    CopyOptions, Error, GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart, path::Path,
 };
 
@@ -52,6 +52,8 @@ pub struct Call {
     pub path: String,
     /// How many calls of this store came before.
     pub number: u64,
+    /// The bytes that a [`Operation::Get`] asks for; `None`: all, or those from the end.
+    pub range: Option<Range<u64>>,
 }
 
 /// Looks on at the calls of a [`Watched`] store.
@@ -98,17 +100,24 @@ impl<W: Watcher> Watched<W> {
 }
 
 impl<W: Watcher> Shared<W> {
-    fn call(&self, operation: Operation, path: &Path) -> Call {
-        Call { operation, path: path.to_string(), number: self.calls.fetch_add(1, Ordering::Relaxed) }
-    }
-
     async fn watch<T>(
         &self,
         operation: Operation,
         path: &Path,
         work: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let call = self.call(operation, path);
+        self.watch_range(operation, path, None, work).await
+    }
+
+    async fn watch_range<T>(
+        &self,
+        operation: Operation,
+        path: &Path,
+        range: Option<Range<u64>>,
+        work: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let call = Call { operation, path: path.to_string(), number, range };
         self.watcher.before(&call).await?;
         let value = work.await?;
         self.watcher.after(&call)?;
@@ -301,7 +310,11 @@ impl<W: Watcher> ObjectStore for Watched<W> {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let operation = if options.head { Operation::Head } else { Operation::Get };
-        self.shared.watch(operation, location, self.inner.get_opts(location, options)).await
+        let range = match &options.range {
+            Some(GetRange::Bounded(range)) => Some(range.clone()),
+            _ => None,
+        };
+        self.shared.watch_range(operation, location, range, self.inner.get_opts(location, options)).await
     }
 
     /// Each request is a call, as object stores make them.

@@ -2,8 +2,8 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io,
-    os::unix::fs::{FileExt, MetadataExt},
+    io::{self, IoSlice},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use object_store::{Error, MultipartUpload, PutPayload, PutResult, Result, UploadPart};
 use rustix::{
     fs::{CWD, RenameFlags, renameat_with},
-    io::Errno,
+    io::{Errno, pwritev},
 };
 
 use super::{LocalError, blocking};
@@ -20,6 +20,9 @@ use crate::Clock;
 
 /// The longest part of a name that a temporary name repeats, so that the whole stays under the usual limit of 255 bytes.
 const STAGED_NAME_BYTES: usize = 150;
+
+/// Chunks that one call may take (`IOV_MAX`).
+const CHUNKS_OF_A_CALL: usize = 1024;
 
 #[derive(Clone, Copy)]
 pub(super) enum Publish {
@@ -140,14 +143,10 @@ impl MultipartUpload for LocalUpload {
         let Some(staged) = self.staged.clone() else {
             return Box::pin(async { Err(Self::ended()) });
         };
-        let mut offset = self.offset;
+        let offset = self.offset;
         self.offset += data.content_length() as u64;
         Box::pin(blocking(move || {
-            for chunk in &data {
-                staged.file.write_all_at(chunk, offset).map_err(LocalError::before(&staged.target, "write"))?;
-                offset += chunk.len() as u64;
-            }
-            Ok(())
+            write_all_at(&staged.file, &data, offset).map_err(LocalError::before(&staged.target, "write"))
         }))
     }
 
@@ -160,6 +159,26 @@ impl MultipartUpload for LocalUpload {
         self.staged = None;
         Ok(())
     }
+}
+
+/// Writes all chunks one behind the other, in as few calls as may be.
+fn write_all_at(file: &File, data: &PutPayload, mut offset: u64) -> io::Result<()> {
+    let mut chunks: Vec<IoSlice<'_>> = data.iter().map(|chunk| IoSlice::new(chunk)).collect();
+    let mut rest = chunks.as_mut_slice();
+    // Takes empty chunks away, which no call ever would.
+    IoSlice::advance_slices(&mut rest, 0);
+    while !rest.is_empty() {
+        let most = rest.len().min(CHUNKS_OF_A_CALL);
+        let written = match pwritev(file, &rest[..most], offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => written,
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        offset += written as u64;
+        IoSlice::advance_slices(&mut rest, written);
+    }
+    Ok(())
 }
 
 /// Makes a folder and those above it; with `fsync`, down to the disk.
