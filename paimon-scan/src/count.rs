@@ -31,8 +31,10 @@ pub async fn count_rows(
         return Ok(None);
     }
     let request = ScanRequest { partition_predicate: partition_predicate.cloned(), ..ScanRequest::default() };
-    if !store.schema().primary_keys.is_empty() {
-        return count_planned(store, ScanRequest { at: at.clone(), with_stats: false, ..request }).await;
+    if !store.schema().primary_keys.is_empty() || store.options().data_evolution_enabled()? {
+        // Of rows that are in several files, one file tells how many there are.
+        let request = ScanRequest { at: at.clone(), fields: Some(Vec::new()), with_stats: false, ..request };
+        return count_planned(store, request).await;
     }
     let Some(snapshot) = resolve(store, at).await? else { return Ok(Some(0)) };
     let pruner = Pruner::new(store.schema(), &request, None)?;

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use paimon_io::TableStore;
 use paimon_spec::{
-    BinaryRow, DELETION_VECTORS, DeletionFile, Error, FileKind, IndexManifestEntry, Predicate, Result, Snapshot,
+    BinaryRow, DELETION_VECTORS, DeletionFile, Error, FileKind, IndexManifestEntry, ManifestEntry, Predicate, Result,
+    Snapshot,
 };
 
 use crate::partitions::Partitions;
@@ -53,6 +54,11 @@ impl DeletionIndex {
         };
         // Entries may have another form of NULL than this index.
         find(partition).or_else(|| find(&self.partitions.as_ref()?.get(partition.as_metadata()).ok()?.row))
+    }
+
+    /// The deletion file of an entry's file.
+    pub(crate) fn of(&self, entry: &ManifestEntry) -> Option<&DeletionFile> {
+        if self.is_empty() { None } else { self.get(&entry.partition, entry.bucket, &entry.file.file_name) }
     }
 
     fn add(&mut self, store: &TableStore, entry: &IndexManifestEntry) -> Result<()> {

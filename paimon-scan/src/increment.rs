@@ -11,13 +11,16 @@ use paimon_io::TableStore;
 use paimon_spec::{CommitKind, Error, ManifestFileMeta, Result, Snapshot, Tag, validate_name};
 
 use crate::entries::{delta_manifests, manifests};
+use crate::evolution::NewRows;
 use crate::plan::Source;
 use crate::read_point::{STATE_OPTIONS, at_or_before};
 use crate::{DeletionIndex, ReadPoint, resolve};
 
 /// The rows that came between two states of a table, without those of the first one.
 ///
-/// Rows can only be added by an increment: what was deleted or overwritten in between is not told.
+/// Rows can only be added by an increment: what was deleted or overwritten in between is not told. Where columns of older
+/// rows of a data-evolution table were updated in between, and not all columns were, planning is refused: which rows these
+/// are, and what is in their other columns, cannot be told from the increment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Increment {
     /// The files that the snapshots after `after`, up to and with `up_to`, appended. Compactions, overwrites and
@@ -234,6 +237,12 @@ fn missing(id: i64, after: i64, up_to: i64) -> Error {
 
 async fn delta(store: &TableStore, after: i64, up_to: i64) -> Result<Option<Source>> {
     let wanted = wanted(store, after, up_to).await?;
+    let new_rows = match store.options().data_evolution_enabled()? && !wanted.is_empty() {
+        // The snapshot may be gone.
+        true if after > 0 => Some(NewRows(store.snapshot(after).await?.and_then(|before| before.next_row_id))),
+        true => Some(NewRows(Some(0))),
+        false => None,
+    };
     let reads: Vec<_> = wanted.into_iter().map(|id| appended(store, id)).collect();
     let mut reads = stream::iter(reads).buffered(SNAPSHOTS_AT_ONCE);
     let mut last = None;
@@ -249,6 +258,7 @@ async fn delta(store: &TableStore, after: i64, up_to: i64) -> Result<Option<Sour
         deleting: Vec::new(),
         known: Vec::new(),
         deletions: DeletionIndex::default(),
+        new_rows,
     }))
 }
 
@@ -289,6 +299,10 @@ async fn ends(
 
 async fn diff(store: &TableStore, before: Option<&ReadPoint>, after: &ReadPoint) -> Result<Option<Source>> {
     let Some((start, end)) = ends(store, before, after).await? else { return Ok(None) };
+    let new_rows = store
+        .options()
+        .data_evolution_enabled()?
+        .then(|| NewRows(start.as_ref().map_or(Some(0), |start| start.next_row_id)));
     let mut adding = manifests(store, &end).await?;
     let mut deleting = Vec::new();
     let mut known = Vec::new();
@@ -307,5 +321,5 @@ async fn diff(store: &TableStore, before: Option<&ReadPoint>, after: &ReadPoint)
         known.retain(|manifest| !new.contains(&manifest.file_name));
     }
     let deletions = DeletionIndex::load(store, &end).await?;
-    Ok(Some(Source { snapshot: end, adding, deleting, known, deletions }))
+    Ok(Some(Source { snapshot: end, adding, deleting, known, deletions, new_rows }))
 }

@@ -4,6 +4,7 @@
 //!   which states, when only what came in between is wanted.
 //! - [`plan`] reads a snapshot's manifests, leaves out what certainly has no wanted row, and packs the rest into splits;
 //!   [`Slice`] shares these out among several readers.
+//!   Of data-evolution tables, files that have columns of the same rows are judged, left out and packed together.
 //! - [`count_rows`] counts rows by metadata alone.
 //! - [`live_entries`] and [`delta_entries`] give the files of a snapshot, and what it changed.
 //!
@@ -31,6 +32,7 @@ mod buckets;
 mod count;
 mod deletions;
 mod entries;
+mod evolution;
 mod increment;
 mod keyed;
 mod partitions;
@@ -38,6 +40,7 @@ mod plan;
 mod prune;
 mod read_point;
 mod readable;
+mod regions;
 mod report;
 mod request;
 mod slice;

@@ -17,11 +17,13 @@ use crate::ahead::Ahead;
 use crate::entries::{
     FileSet, Found, by_deletions, manifests, read_chosen, read_deleting, read_entries, with_nothing_else,
 };
+use crate::evolution::{Evolution, NewRows, Settled};
 use crate::keyed::Keyed;
 use crate::partitions::{Partition, Partitions};
 use crate::prune::{Decision, Pruner};
+use crate::regions::Regions;
 use crate::report::{ScanReport, Stage};
-use crate::splits::{Planned, PlannedSplit, Sizes, generate_splits};
+use crate::splits::{Planned, PlannedSplit, Rows, Sizes, generate_splits};
 use crate::{DeletionIndex, ScanRequest, Slice, check_readable, resolve};
 
 /// With a limit the first manifest is mostly enough, so few are read at first.
@@ -62,20 +64,25 @@ pub async fn plan(store: &TableStore, request: &ScanRequest) -> Result<Plan> {
     let Source { snapshot, deletions, .. } = &source;
     let planner = Planner { store, request, keyed: keyed.as_ref(), pruner: &pruner, deletions };
     let (files, mut report) = planner.files(&source).await?;
+    let grouped = pruner.evolution().is_some();
     let options = store.options();
     let sizes = Sizes {
         target_bytes: request.split_target_bytes.map_or_else(|| options.split_target_bytes(), Ok)?,
         open_file_cost: options.split_open_file_cost_bytes()?,
     };
-    report.sections.before = files.len() as u64;
-    let splits = generate_splits(store, keyed.as_ref(), snapshot.id, files, deletions, sizes)?;
+    let rows = match &keyed {
+        Some(keyed) => Rows::Merged(keyed),
+        None if grouped => Rows::Grouped { blobs_weigh: options.blob_split_by_file_size()? },
+        None => Rows::OfFiles,
+    };
+    let splits = generate_splits(store, rows, snapshot.id, files, deletions, sizes)?;
     report.sections.after = splits.iter().map(|planned| planned.split.files.len() as u64).sum();
-    let mut splits = match request.limit_of_certain_rows().filter(|_| keyed.is_some()) {
+    let mut splits = match request.limit_of_certain_rows().filter(|_| keyed.is_some() || grouped) {
         Some(limit) => covering(splits, limit, &mut report),
         None => splits.into_iter().map(|planned| planned.split).collect(),
     };
     if let Some(slice) = request.slice {
-        splits = slice.cut(splits)?;
+        splits = slice.cut(splits, grouped)?;
     }
     Ok(Plan { snapshot: Some(source.snapshot), splits, report })
 }
@@ -107,13 +114,15 @@ pub(crate) struct Source {
     pub(crate) known: Vec<ManifestFileMeta>,
     /// Deleted rows of what is planned.
     pub(crate) deletions: DeletionIndex,
+    /// Which rows are new, when these are not all rows of a state.
+    pub(crate) new_rows: Option<NewRows>,
 }
 
 /// A whole state of the table.
 async fn state(store: &TableStore, request: &ScanRequest) -> Result<Option<Source>> {
     let Some(snapshot) = resolve(store, &request.at).await? else { return Ok(None) };
     let (adding, deletions) = futures::try_join!(manifests(store, &snapshot), DeletionIndex::load(store, &snapshot))?;
-    Ok(Some(Source { snapshot, adding, deleting: Vec::new(), known: Vec::new(), deletions }))
+    Ok(Some(Source { snapshot, adding, deleting: Vec::new(), known: Vec::new(), deletions, new_rows: None }))
 }
 
 struct Planner<'a> {
@@ -135,8 +144,13 @@ impl Planner<'_> {
         }
         let partitions = Partitions::new(self.store.schema(), self.pruner.on_partitions().clone());
         let (mut left_out, known) = self.left_out(source, &partitions).await?;
-        let (deleting, adding) = by_deletions(wanted.into_iter());
+        let (deleting, mut adding) = by_deletions(wanted.into_iter());
         let undecided = |manifest| self.read_undecided(&partitions, manifest).boxed();
+        let mut groups = self.pruner.evolution().map(|evolution| {
+            let regions = Regions::of(&[deleting.as_slice(), adding.as_slice()].concat());
+            adding.sort_by_key(|(place, _)| regions.number(*place));
+            Groups { evolution, regions, settled: Settled::default() }
+        });
         let mut reads = Vec::new();
         for (place, report, found) in read_deleting(self.store, &mut left_out, deleting, undecided).await? {
             let mut read = Read { report, ..Read::default() };
@@ -144,6 +158,9 @@ impl Planner<'_> {
                 if !known.contains(&partition, &entry) {
                     self.take(&mut read, &partition, entry)?;
                 }
+            }
+            if let Some(groups) = &mut groups {
+                self.settle(groups, place, &mut read, source.new_rows)?;
             }
             reads.push((place, read));
         }
@@ -159,8 +176,11 @@ impl Planner<'_> {
             ahead = ahead.starting_with(MANIFESTS_AT_ONCE_WITH_LIMIT);
         }
         while !report.limit_stopped
-            && let Some((place, read)) = ahead.next().await?
+            && let Some((place, mut read)) = ahead.next().await?
         {
+            if let Some(groups) = &mut groups {
+                self.settle(groups, place, &mut read, source.new_rows)?;
+            }
             certain_rows = certain_rows.saturating_add(read.certain_rows);
             report.limit_stopped = covers(certain_rows);
             reads.push((place, read));
@@ -173,9 +193,21 @@ impl Planner<'_> {
             report.files += Stage { after: read.file_index.before, ..read.report.files };
             report.file_index += read.file_index;
             report.entries_read += read.report.entries_read;
+            report.sections.before += read.file_index.after;
             files.extend(read.files);
         }
+        files.extend(groups.map(|groups| groups.settled.in_order()).unwrap_or_default());
         Ok((files, report))
+    }
+
+    /// Takes what a manifest has into row groups, of which those that are complete are settled.
+    fn settle(&self, groups: &mut Groups<'_>, place: usize, read: &mut Read, new_rows: Option<NewRows>) -> Result<()> {
+        if let Some(files) = groups.regions.add(place, std::mem::take(&mut read.files)) {
+            let settled = groups.evolution.settle(files, &self.pruner.schemas(), self.deletions, new_rows)?;
+            read.certain_rows = settled.certain_rows;
+            groups.settled.files.extend(settled.files);
+        }
+        Ok(())
     }
 
     /// The manifests that may add wanted files, and those that may delete some.
@@ -233,7 +265,7 @@ impl Planner<'_> {
         self.pruner.load_schema(self.store, manifest.schema_id).await?;
         loop {
             let mut found = Vec::new();
-            let mut choice = Choice::new(self.pruner);
+            let mut choice = Choice::new(self.pruner, manifest);
             let mut take = |partition: &Arc<Partition>, entry| {
                 found.push((Arc::clone(partition), entry));
                 Ok(())
@@ -257,7 +289,7 @@ impl Planner<'_> {
         let limit = self.limit();
         loop {
             let mut read = Read::default();
-            let mut choice = Choice::new(self.pruner);
+            let mut choice = Choice::new(self.pruner, manifest);
             // Rows of this manifest alone may cover the limit; what follows in it is then not needed.
             let covered = AtomicBool::new(false);
             let mut take = |partition: &Arc<Partition>, entry| {
@@ -279,6 +311,17 @@ impl Planner<'_> {
 
     /// Takes a live file into the plan, unless its index says that it has no wanted row.
     fn take(&self, read: &mut Read, partition: &Partition, mut entry: ManifestEntry) -> Result<()> {
+        if self.pruner.evolution().is_some() {
+            read.file_index.count(true);
+            let stats = self.pruner.stats_for_group(&entry);
+            entry.partition = partition.row.clone();
+            // Those of `.blob` files are wrong in the wild, and a data file may have thousands of them.
+            if !self.request.with_stats || entry.file.is_blob() {
+                drop_stats(&mut entry.file, &IndexVerdict::Keep);
+            }
+            read.files.push(Planned { entry, may_match: true, is_certain: false, stats });
+            return Ok(());
+        }
         let verdict = self.pruner.index_verdict(&entry)?;
         if !read.file_index.count(verdict != IndexVerdict::Skip) {
             return Ok(());
@@ -293,7 +336,7 @@ impl Planner<'_> {
         if !self.request.with_stats {
             drop_stats(&mut entry.file, &verdict);
         }
-        read.files.push(Planned { entry, may_match, is_certain });
+        read.files.push(Planned { entry, may_match, is_certain, stats: Box::default() });
         Ok(())
     }
 
@@ -310,17 +353,21 @@ impl Planner<'_> {
 /// The choice among the heads of one manifest. It is final only if no schema was missing.
 struct Choice<'a> {
     pruner: &'a Pruner<'a>,
+    manifest: &'a ManifestFileMeta,
     report: ScanReport,
     missing_schemas: Vec<i64>,
 }
 
 impl<'a> Choice<'a> {
-    fn new(pruner: &'a Pruner<'a>) -> Self {
-        Self { pruner, report: ScanReport::default(), missing_schemas: Vec::new() }
+    fn new(pruner: &'a Pruner<'a>, manifest: &'a ManifestFileMeta) -> Self {
+        Self { pruner, manifest, report: ScanReport::default(), missing_schemas: Vec::new() }
     }
 
     fn accept(&mut self, partition: &Partition, head: &EntryHead<'_>) -> Result<bool> {
         self.report.entries_read += 1;
+        if self.pruner.evolution().is_some() {
+            check_row_ids(self.manifest, head)?;
+        }
         Ok(match self.pruner.decide(partition, head, &mut self.report)? {
             Decision::Keep => self.missing_schemas.is_empty(),
             Decision::Drop => false,
@@ -340,6 +387,29 @@ impl<'a> Choice<'a> {
         }
         Ok(self.missing_schemas.is_empty())
     }
+}
+
+/// Row groups are taken for complete by what manifests say of their row ids.
+fn check_row_ids(manifest: &ManifestFileMeta, head: &EntryHead<'_>) -> Result<()> {
+    let (Some(min), Some(max)) = (manifest.min_row_id, manifest.max_row_id) else { return Ok(()) };
+    let fits = |first: i64| min <= first && first.checked_add(head.row_count).is_some_and(|end| end - 1 <= max);
+    if head.first_row_id().is_some_and(fits) {
+        return Ok(());
+    }
+    let message = format!(
+        "expected {} rows of {} within row ids {min} to {max} of its manifest, found them from {:?}",
+        head.row_count,
+        head.file_name,
+        head.first_row_id()
+    );
+    Err(Error::corrupt(message))
+}
+
+/// Row groups of the manifests that were read so far.
+struct Groups<'a> {
+    evolution: &'a Evolution,
+    regions: Regions,
+    settled: Settled,
 }
 
 /// What one manifest gave.

@@ -7,11 +7,12 @@ use paimon_io::TableStore;
 use paimon_spec::predicate::FilePredicate;
 use paimon_spec::{
     ColumnStats, DataField, EntryHead, FieldId, FileIndexOptions, IndexVerdict, KeyComparator, ManifestEntry,
-    ManifestFileMeta, Predicate, Result, SimpleStats, TableSchema, TypeKind, Verdict,
+    ManifestFileMeta, Predicate, Result, RowIds, SimpleStats, TableSchema, TypeKind, Verdict, is_row_tracking_field,
 };
 
 use crate::ScanRequest;
 use crate::buckets::WantedKeys;
+use crate::evolution::{Evolution, Schemas};
 use crate::keyed::{Keyed, Levels};
 use crate::partitions::Partition;
 use crate::report::ScanReport;
@@ -28,6 +29,10 @@ pub(crate) struct Pruner<'a> {
     on_rows: Option<Predicate>,
     /// What of it may leave out one file alone.
     on_files: Option<Predicate>,
+    /// Only rows with these ids are wanted.
+    row_ids: Option<RowIds>,
+    /// Where rows are pieced together from several files.
+    evolution: Option<Evolution>,
     levels: Levels,
     /// Rows of buckets that have no number yet are not there.
     numbered_buckets: bool,
@@ -67,14 +72,18 @@ impl<'a> Pruner<'a> {
             Predicate::and(request.partition_predicate.clone().into_iter().chain(predicate.only_on(&partition_ids)));
         let wanted_keys = WantedKeys::find(schema, &predicate)?;
         let on_rows = rows_part(predicate, &partition_ids);
+        let evolution = Evolution::find(schema, request, on_rows.as_ref())?;
         let on_files = match (&on_rows, keyed) {
             (Some(on_rows), Some(keyed)) => {
                 Some(keyed.on_files(schema, on_rows)).filter(|on_files| *on_files != Predicate::Constant(true))
             }
-            _ => on_rows.clone(),
+            _ => on_rows.clone().filter(|_| evolution.is_none()),
         };
         let pruner = Self {
             schema,
+            row_ids: on_rows.as_ref().and_then(RowIds::wanted),
+            reads_indexes: evolution.is_none() && FileIndexOptions::read_enabled(schema.table_options())?,
+            evolution,
             on_rows,
             on_files,
             levels: keyed.map_or(Levels::All, |keyed| keyed.levels),
@@ -84,7 +93,6 @@ impl<'a> Pruner<'a> {
             wanted_buckets: request.buckets.as_deref(),
             wanted_keys,
             rules: RwLock::default(),
-            reads_indexes: FileIndexOptions::read_enabled(schema.table_options())?,
         };
         pruner.add_rule(Arc::clone(schema));
         Ok(pruner)
@@ -95,10 +103,22 @@ impl<'a> Pruner<'a> {
         &self.on_partitions
     }
 
-    /// Whether a manifest may have entries of wanted partitions and buckets.
+    /// How rows are pieced together from several files; `None`: they are not.
+    pub(crate) fn evolution(&self) -> Option<&Evolution> {
+        self.evolution.as_ref()
+    }
+
+    /// The schemas that are known by now.
+    pub(crate) fn schemas(&self) -> Schemas {
+        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        rules.values().map(|rule| (rule.schema.id, Arc::clone(&rule.schema))).collect()
+    }
+
+    /// Whether a manifest may have entries of wanted partitions, buckets and row ids.
     pub(crate) fn keeps_manifest(&self, manifest: &ManifestFileMeta) -> Result<bool> {
         Ok(self.has_wanted_partitions(manifest)
             && self.has_wanted_levels(manifest)
+            && self.has_wanted_row_ids(manifest)
             && self.has_wanted_buckets(manifest)?)
     }
 
@@ -120,7 +140,7 @@ impl<'a> Pruner<'a> {
             return Ok(Decision::Drop);
         }
         let rule = self.rule(head.schema_id);
-        if rule.is_none() && (self.on_rows.is_some() || self.wanted_keys.is_some()) {
+        if rule.is_none() && self.needs_schemas() {
             return Ok(Decision::NeedsSchema(head.schema_id));
         }
         let in_bucket = self.keeps_bucket(head.bucket, head.total_buckets, rule.as_deref())?;
@@ -128,6 +148,8 @@ impl<'a> Pruner<'a> {
             return Ok(Decision::Drop);
         }
         let may_match = self.levels.has(head.level)
+            && self.keeps_row_ids(head)?
+            && self.wants_columns(head, rule.as_deref())?
             && rule.is_none_or(|rule| {
                 let of_key = |pos| head.key_column_stats(&rule.keys, pos);
                 let of_column = |id| head.column_stats(&rule.schema, id);
@@ -181,10 +203,41 @@ impl<'a> Pruner<'a> {
 
     /// Makes files of schema `id` decidable.
     pub(crate) async fn load_schema(&self, store: &TableStore, id: i64) -> Result<()> {
-        if (self.on_rows.is_some() || self.wanted_keys.is_some()) && self.rule(id).is_none() {
+        if self.needs_schemas() && self.rule(id).is_none() {
             self.add_rule(store.schema_at(id).await?);
         }
         Ok(())
+    }
+
+    /// What a built entry's file says of the columns that row groups are judged by.
+    pub(crate) fn stats_for_group(&self, entry: &ManifestEntry) -> Box<[ColumnStats]> {
+        let rule = self.evolution.as_ref().zip(self.rule(entry.file.schema_id));
+        rule.map(|(evolution, rule)| evolution.column_stats(entry, &rule.schema)).unwrap_or_default()
+    }
+
+    fn needs_schemas(&self) -> bool {
+        self.on_rows.is_some()
+            || self.wanted_keys.is_some()
+            || self.evolution.as_ref().is_some_and(Evolution::needs_schemas)
+    }
+
+    fn has_wanted_row_ids(&self, manifest: &ManifestFileMeta) -> bool {
+        let (Some(wanted), Some(min), Some(max)) = (&self.row_ids, manifest.min_row_id, manifest.max_row_id) else {
+            return true;
+        };
+        wanted.intersect(&(min..max.saturating_add(1)))
+    }
+
+    fn keeps_row_ids(&self, head: &EntryHead<'_>) -> Result<bool> {
+        let (Some(wanted), Some(first)) = (&self.row_ids, head.first_row_id()) else { return Ok(true) };
+        Ok(wanted.intersect(&(first..first.saturating_add(head.row_count))) || head.stores_row_ids()?)
+    }
+
+    fn wants_columns(&self, head: &EntryHead<'_>, rule: Option<&FileRule>) -> Result<bool> {
+        match (&self.evolution, rule) {
+            (Some(evolution), Some(rule)) => evolution.wants_columns(head, &rule.schema),
+            _ => Ok(true),
+        }
     }
 
     fn has_wanted_levels(&self, manifest: &ManifestFileMeta) -> bool {
@@ -226,7 +279,7 @@ impl<'a> Pruner<'a> {
     }
 
     fn add_rule(&self, schema: Arc<TableSchema>) {
-        let for_file = |predicate: &Option<Predicate>| predicate.as_ref().map(|it| it.for_file(self.schema, &schema));
+        let for_file = |predicate: &Option<Predicate>| predicate.as_ref().map(|it| for_file(it, self.schema, &schema));
         let rule = FileRule {
             on_rows: for_file(&self.on_rows),
             on_files: for_file(&self.on_files),
@@ -255,6 +308,18 @@ impl FileRule {
             _ => of_column(id),
         }
     }
+}
+
+/// Row ids and sequence numbers are of no schema, and statistics say nothing of them.
+fn for_file(predicate: &Predicate, current: &TableSchema, schema: &TableSchema) -> FilePredicate {
+    let mut columns = predicate.fields();
+    let named = columns.len();
+    columns.retain(|field| !is_row_tracking_field(*field));
+    if columns.len() == named {
+        return predicate.for_file(current, schema);
+    }
+    let on_columns = predicate.only_on(&columns).unwrap_or(Predicate::Constant(true));
+    FilePredicate { exact: false, ..on_columns.for_file(current, schema) }
 }
 
 fn verdict(condition: Option<&FilePredicate>, row_count: i64, stats: &dyn Fn(FieldId) -> ColumnStats) -> Verdict {

@@ -12,11 +12,13 @@ pub struct ScanReport {
     pub partitions: Stage,
     /// Files in wanted partitions, and those in wanted buckets.
     pub buckets: Stage,
-    /// Files in wanted buckets, and those that are live and may have wanted rows.
+    /// Files in wanted buckets, and those that are live and may have wanted rows; `.blob` files of columns that nobody
+    /// reads go here, too.
     pub files: Stage,
     /// Files that may have wanted rows by their statistics, and those left by the file indexes in their entries.
     pub file_index: Stage,
-    /// Files left by their indexes, and those left when files whose rows are merged are looked at together.
+    /// Files left by their indexes, and those left when files whose rows are merged or pieced together are looked at
+    /// together.
     pub sections: Stage,
     /// Manifest entries that were decoded.
     pub entries_read: u64,

@@ -1,6 +1,6 @@
 //! What is asked of a plan.
 
-use paimon_spec::Predicate;
+use paimon_spec::{FieldId, Predicate};
 
 use crate::{Increment, ReadPoint, Slice};
 
@@ -11,11 +11,15 @@ pub struct ScanRequest {
     pub at: ReadPoint,
     /// Only what came between two states; then `at` is not looked at.
     pub increment: Option<Increment>,
-    /// All row conditions, partition columns included, on the columns of the store's schema.
+    /// All row conditions, partition columns included, on the columns of the store's schema and those of row tracking.
     pub predicate: Option<Predicate>,
     /// `predicate` and `partition_predicate` together say exactly which rows are wanted: no condition is left to the
     /// caller. Only then may `limit` end the planning.
     pub filter_is_exact: bool,
+    /// The columns that will be read, beside those of `predicate`; `None`: all. Of data-evolution tables, files that have
+    /// none of them are left out, but for one of each row group, so that only these columns can be read from the splits;
+    /// others plan as without.
+    pub fields: Option<Vec<FieldId>>,
     /// Exact condition on partition values alone: files of partitions for which it is not true are left out.
     pub partition_predicate: Option<Predicate>,
     /// How many rows are enough.
@@ -30,7 +34,7 @@ pub struct ScanRequest {
     pub buckets: Option<Vec<i32>>,
     /// Pack files into splits of about this size; `None`: the table's option `source.split.target-size`.
     pub split_target_bytes: Option<u64>,
-    /// Keep statistics and embedded indexes in the planned files. Without, splits are smaller to send.
+    /// Keep statistics and embedded indexes in the planned files, `.blob` files apart. Without, splits are smaller to send.
     pub with_stats: bool,
 }
 
@@ -42,6 +46,7 @@ impl Default for ScanRequest {
             increment: None,
             predicate: None,
             filter_is_exact: true,
+            fields: None,
             partition_predicate: None,
             limit: None,
             slice: None,

@@ -5,11 +5,14 @@ mod tests;
 
 use std::ops::Range;
 
-use paimon_spec::{DataSplit, Error, Result};
+use paimon_spec::{DataFileMeta, DataSplit, Error, Result};
+
+use crate::splits::group_lengths;
 
 /// A part of the rows that a request may want, by their places in the planned files: one file after the other, deleted
-/// rows counted too, files that were left out not counted (pypaimon `with_shard`, `with_slice`). Splits whose rows are
-/// to be merged are not cut: they are where their first row is.
+/// rows counted too, files that were left out not counted (pypaimon `with_shard`, `with_slice`). The rows of a row group
+/// count once, whatever the number of its files. Splits whose rows are to be merged by key are not cut: they are where
+/// their first row is.
 ///
 /// Of requests that are equal but for the slice, on one state of the table, the shards from 0 to `total` are disjoint and
 /// complete, and so are slices that meet. A request for the latest state may see another one each time: name the snapshot.
@@ -33,53 +36,47 @@ pub enum Slice {
 }
 
 impl Slice {
-    /// Cuts files, and leaves out those of which nothing is left.
+    /// Cuts files, and leaves out those of which nothing is left. Where splits have row groups (`grouped`), the files of a
+    /// group are cut together.
     ///
     /// # Errors
     /// `InvalidInput` when there is no such slice, `CorruptData` when a file has less than no rows.
-    pub(crate) fn cut(self, splits: Vec<DataSplit>) -> Result<Vec<DataSplit>> {
-        let mut counts = Vec::new();
+    pub(crate) fn cut(self, splits: Vec<DataSplit>, grouped: bool) -> Result<Vec<DataSplit>> {
+        let mut parts_of_splits = Vec::with_capacity(splits.len());
         let mut total = 0_u64;
-        for file in splits.iter().flat_map(|split| &split.files) {
-            let rows = u64::try_from(file.row_count).map_err(|_| {
-                Error::corrupt(format!("expected a number of rows of {}, found {}", file.file_name, file.row_count))
-            })?;
-            total = total.saturating_add(rows);
-            counts.push(rows);
+        for split in &splits {
+            let parts = parts(split, grouped)?;
+            total = parts.iter().fold(total, |total, part| total.saturating_add(part.rows));
+            parts_of_splits.push(parts);
         }
         let wanted = self.positions(total)?;
-        let mut counts = counts.into_iter();
         let mut first = 0_u64;
         let mut cut = Vec::new();
-        for mut split in splits {
-            let counts = counts.by_ref().take(split.files.len());
-            if !split.raw_convertible {
+        for (mut split, parts) in splits.into_iter().zip(parts_of_splits) {
+            if !split.raw_convertible && !grouped {
                 if wanted.contains(&first) {
                     cut.push(split);
                 }
-                first = counts.fold(first, u64::saturating_add);
+                first = parts.iter().fold(first, |first, part| first.saturating_add(part.rows));
                 continue;
             }
-            let rows: Vec<Range<u64>> = counts
-                .map(|rows| {
-                    let within = |position: u64| position.saturating_sub(first).min(rows);
-                    let part = within(wanted.start)..within(wanted.end);
-                    first = first.saturating_add(rows);
-                    part
-                })
-                .collect();
-            let kept: Vec<bool> = rows.iter().map(|part| !part.is_empty()).collect();
-            retain(&mut split.files, &kept);
-            retain(&mut split.deletions, &kept);
-            let mut ranges: Vec<_> = rows.into_iter().map(Some).collect();
-            retain(&mut ranges, &kept);
-            for (range, file) in ranges.iter_mut().zip(&split.files) {
-                if range.as_ref().is_some_and(|rows| rows.start == 0 && i64::try_from(rows.end) == Ok(file.row_count)) {
-                    *range = None;
+            let mut kept = Vec::with_capacity(split.files.len());
+            let mut ranges = Vec::new();
+            for Part { files, rows } in parts {
+                let within = |position: u64| position.saturating_sub(first).min(rows);
+                let range = within(wanted.start)..within(wanted.end);
+                first = first.saturating_add(rows);
+                kept.resize(kept.len() + files, !range.is_empty());
+                if !range.is_empty() {
+                    ranges.resize(ranges.len() + files, (range != (0..rows)).then_some(range));
                 }
             }
+            retain(&mut split.files, &kept);
+            retain(&mut split.deletions, &kept);
             if ranges.iter().any(Option::is_some) {
-                split.rows = ranges;
+                // The places of rows in `.blob` files follow from those in the others.
+                let is_cut = |(range, file): (_, &DataFileMeta)| if file.is_blob() { None } else { range };
+                split.rows = ranges.into_iter().zip(&split.files).map(is_cut).collect();
             }
             if split.deletions.iter().all(Option::is_none) {
                 split.deletions.clear();
@@ -110,6 +107,29 @@ impl Slice {
             Self::Rows { start, end } => Ok(start..end),
         }
     }
+}
+
+/// Files of a split that have the same rows, one after the other.
+struct Part {
+    files: usize,
+    rows: u64,
+}
+
+fn parts(split: &DataSplit, grouped: bool) -> Result<Vec<Part>> {
+    let lengths = if grouped { group_lengths(&split.files) } else { vec![1; split.files.len()] };
+    let mut files = split.files.iter();
+    let part = |length: usize| {
+        // The first file of a row group has all of its rows.
+        let file = files.next();
+        let rows = file.map_or(Ok(0), |file| {
+            u64::try_from(file.row_count).map_err(|_| {
+                Error::corrupt(format!("expected a number of rows of {}, found {}", file.file_name, file.row_count))
+            })
+        });
+        files.by_ref().take(length.saturating_sub(1)).for_each(drop);
+        Ok(Part { files: length, rows: rows? })
+    };
+    lengths.into_iter().map(part).collect()
 }
 
 /// Keeps the values whose place is true; no values stay none.

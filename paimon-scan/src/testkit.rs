@@ -1,6 +1,7 @@
 //! Small tables without data files, for tests.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use paimon_io::testkit::DistantStore;
@@ -15,6 +16,8 @@ use paimon_spec::{
 pub(crate) const ID: i32 = 0;
 pub(crate) const AMOUNT: i32 = 2;
 pub(crate) const P: i32 = 3;
+/// Of evolving tables.
+pub(crate) const IMAGE: i32 = 5;
 
 /// `id INT, name STRING, amount DOUBLE, p INT, t TIMESTAMP(6)`
 fn fields() -> Vec<DataField> {
@@ -83,6 +86,17 @@ pub(crate) fn data_file(file_name: &str, row_count: i64) -> DataFileMeta {
     }
 }
 
+/// A file of some columns of the rows with these ids, without statistics.
+pub(crate) fn group_file(file_name: &str, rows: Range<i64>, sequence: i64, columns: &[&str]) -> DataFileMeta {
+    DataFileMeta {
+        first_row_id: Some(rows.start),
+        min_sequence_number: sequence,
+        max_sequence_number: sequence,
+        write_cols: Some(names(columns)),
+        ..data_file(file_name, rows.end - rows.start)
+    }
+}
+
 /// With statistics of some columns.
 pub(crate) fn with_stats(file: DataFileMeta, columns: &[(&str, DataType, ColumnStats)]) -> DataFileMeta {
     let types: Vec<_> = columns.iter().map(|(_, data_type, _)| data_type.clone()).collect();
@@ -109,6 +123,13 @@ fn schema(partition_keys: &[&str], options: &[(&str, &str)]) -> Schema {
     Schema { fields: fields(), partition_keys: names(partition_keys), options: owned(options), ..Schema::default() }
 }
 
+fn evolving_schema(partition_keys: &[&str], options: &[(&str, &str)]) -> Schema {
+    let evolving = [("row-tracking.enabled", "true"), ("data-evolution.enabled", "true")];
+    let mut schema = schema(partition_keys, &[&evolving, options].concat());
+    schema.fields.push(DataField::new(IMAGE, "image", DataType::nullable(TypeKind::Blob)));
+    schema
+}
+
 pub(crate) struct TestTable {
     pub(crate) store: TableStore,
     base: Vec<ManifestFileMeta>,
@@ -131,6 +152,16 @@ impl TestTable {
         let options = [&[("bucket", buckets)], options].concat();
         let schema = Schema { primary_keys: names(&["id"]), ..schema(&[], &options) };
         Self::of(testkit::create_table(schema).await)
+    }
+
+    /// Of the same columns and `image BLOB`, with data evolution.
+    pub(crate) async fn create_evolving(partition_keys: &[&str], options: &[(&str, &str)]) -> Self {
+        Self::of(testkit::create_table(evolving_schema(partition_keys, options)).await)
+    }
+
+    /// As [`Self::create_evolving`] and [`Self::create_distant`].
+    pub(crate) async fn create_distant_evolving() -> (Self, Arc<DistantStore>) {
+        Self::of_distant(evolving_schema(&[], &[])).await
     }
 
     /// Of the same columns, on a store whose requests are counted, in a context without a cache.
@@ -218,6 +249,11 @@ impl TestTable {
         snapshot
     }
 
+    /// Changes what manifest lists say of the manifests so far.
+    pub(crate) fn edit_manifests(&mut self, edit: impl FnMut(&mut ManifestFileMeta)) {
+        self.base.iter_mut().for_each(edit);
+    }
+
     /// Writes an index manifest in which files of an unpartitioned or partitioned table have deleted rows.
     pub(crate) async fn write_deletions(&mut self, deletions: &[(&ManifestEntry, Option<i64>)]) -> String {
         let entries: Vec<_> = deletions
@@ -264,6 +300,8 @@ impl TestTable {
             })
             .collect();
         let totals = entries.iter().map(|entry| entry.total_buckets);
+        let rows: Option<Vec<_>> = entries.iter().map(|entry| entry.file.row_ids()).collect();
+        let rows = rows.unwrap_or_default();
         ManifestFileMeta {
             file_name,
             file_size,
@@ -275,8 +313,8 @@ impl TestTable {
             max_bucket: entries.iter().map(|entry| entry.bucket).max(),
             min_level: entries.iter().map(|entry| entry.file.level).min(),
             max_level: entries.iter().map(|entry| entry.file.level).max(),
-            min_row_id: None,
-            max_row_id: None,
+            min_row_id: rows.iter().map(|rows| rows.start).min(),
+            max_row_id: rows.iter().map(|rows| rows.end - 1).max(),
             total_buckets: totals.clone().min().filter(|min| totals.max() == Some(*min)),
             extra_files: None,
         }

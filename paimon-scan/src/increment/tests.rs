@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::testkit::{ID, P, TestTable, data_file, with_stats};
+use crate::testkit::{ID, P, TestTable, data_file, group_file, with_stats};
 use crate::{Plan, ScanRequest, delta_entries, live_entries, plan};
 
 fn delete(entry: &ManifestEntry) -> ManifestEntry {
@@ -403,4 +403,82 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+/// Three snapshots: two files of columns with images, rows 0 to 9 and 10 to 19, then new values of `amount` in the first.
+async fn evolving_table(columns: &[&str], update: &[&str]) -> TestTable {
+    let mut table = TestTable::create_evolving(&[], &[]).await;
+    for (snapshot, rows) in [(1, 0..10), (2, 10..20)] {
+        let end = rows.end;
+        let file = table.add(&[], group_file(&format!("{snapshot}"), rows.clone(), snapshot, columns));
+        let images = table.add(&[], group_file(&format!("{snapshot}.blob"), rows, snapshot, &["image"]));
+        table.commit_with(&[vec![file, images]], |snapshot| snapshot.next_row_id = Some(end)).await;
+    }
+    let name = if update == ["image"] { "3.blob" } else { "3" };
+    let file = table.add(&[], group_file(name, 0..10, 3, update));
+    table.commit_with(&[vec![file]], |snapshot| snapshot.next_row_id = Some(20)).await;
+    table
+}
+
+const COLUMNS: &[&str] = &["id", "name", "amount", "p", "t"];
+
+#[rstest]
+#[case::new_rows((1, 2), COLUMNS, &["amount"], &["2", "2.blob"])]
+#[case::new_rows_without_some_columns((1, 2), &["id"], &["amount"], &["2", "2.blob"])]
+#[case::all_and_what_became_of_them((0, 3), COLUMNS, &["amount"], &["3", "1", "1.blob", "2", "2.blob"])]
+#[case::columns_of_older_rows((2, 3), COLUMNS, &["amount"], &[])]
+#[case::images_of_older_rows((2, 3), COLUMNS, &["image"], &[])]
+#[case::both((1, 3), COLUMNS, &["amount"], &[])]
+#[case::all_columns_of_older_rows((2, 3), COLUMNS, &["id", "name", "amount", "p", "t", "image"], &["3"])]
+#[tokio::test]
+async fn increments_of_evolving_tables_have_whole_rows(
+    #[case] (after, up_to): (i64, i64),
+    #[case] columns: &[&str],
+    #[case] update: &[&str],
+    #[case] expected: &[&str],
+) {
+    let table = evolving_table(columns, update).await;
+    let before = (after > 0).then_some(ReadPoint::Snapshot(after));
+    let diff = Increment::Diff { before, after: ReadPoint::Snapshot(up_to) };
+    for increment in [Increment::Delta { after, up_to }, diff] {
+        // What is read of the rows does not matter.
+        for fields in [None, Some(vec![ID])] {
+            let request = ScanRequest { increment: Some(increment.clone()), fields, ..ScanRequest::default() };
+            let planned = plan(&table.store, &request).await;
+            if expected.is_empty() {
+                assert_eq!(planned.unwrap_err().kind(), ErrorKind::Unsupported);
+                continue;
+            }
+            let planned = planned.unwrap();
+            let files = planned.splits.iter().flat_map(|split| &split.files);
+            let names: Vec<_> = files.map(|file| file.file_name.as_str()).collect();
+            match request.fields {
+                None => assert_eq!(names, expected, "{increment:?}"),
+                Some(_) => assert!(names.iter().all(|name| !name.ends_with(".blob")), "{names:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_update_of_older_rows_is_named() {
+    let table = evolving_table(COLUMNS, &["amount"]).await;
+    let request = ScanRequest { increment: Some(Increment::Delta { after: 2, up_to: 3 }), ..ScanRequest::default() };
+    let error = plan(&table.store, &request).await.unwrap_err();
+    let expected = "reading what came in between is not supported yet where columns of older rows were updated, as \
+                    those of row ids 0 to 9 were";
+    assert_eq!(error.message(), expected);
+    assert!(error.to_string().contains("file: 3"), "{error}");
+}
+
+#[rstest]
+#[case::whole_rows(COLUMNS, true)]
+#[case::nobody_knows(&["id"], false)]
+#[tokio::test]
+async fn rows_are_whole_or_refused_when_the_state_before_is_gone(#[case] columns: &[&str], #[case] readable: bool) {
+    let table = evolving_table(columns, &["amount"]).await;
+    table.store.storage().delete(&table.store.paths().snapshot(1)).await.unwrap();
+    let request = ScanRequest { increment: Some(Increment::Delta { after: 1, up_to: 2 }), ..ScanRequest::default() };
+    let found = plan(&table.store, &request).await;
+    assert_eq!(found.is_ok(), readable, "{found:?}");
 }

@@ -1,3 +1,4 @@
+mod evolution;
 mod keyed;
 mod requests;
 

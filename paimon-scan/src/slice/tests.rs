@@ -64,7 +64,7 @@ fn shards_differ_by_one_row_at_most(
 
 #[test]
 fn files_are_cut_where_a_slice_starts_and_ends() {
-    let cut = Slice::Rows { start: 3, end: 9 }.cut(splits(&[vec![2], vec![4, 2, 5]])).unwrap();
+    let cut = Slice::Rows { start: 3, end: 9 }.cut(splits(&[vec![2], vec![4, 2, 5]]), false).unwrap();
     assert_eq!(cut.len(), 1);
     let names: Vec<_> = cut[0].files.iter().map(|file| file.file_name.as_str()).collect();
     assert_eq!(names, ["1-0", "1-1", "1-2"]);
@@ -72,7 +72,7 @@ fn files_are_cut_where_a_slice_starts_and_ends() {
     assert_eq!(cut[0].deletions.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false]);
     assert_eq!((cut[0].row_count(), cut[0].merged_row_count()), (6, Some(5)));
     // A part of a file with deletions: only reading tells how many are in it.
-    let cut = Slice::Rows { start: 7, end: 8 }.cut(splits(&[vec![2], vec![4, 2, 5]])).unwrap();
+    let cut = Slice::Rows { start: 7, end: 8 }.cut(splits(&[vec![2], vec![4, 2, 5]]), false).unwrap();
     assert_eq!((cut[0].row_count(), cut[0].merged_row_count()), (1, None));
 }
 
@@ -83,7 +83,7 @@ fn files_are_cut_where_a_slice_starts_and_ends() {
 fn splits_that_are_merged_are_where_their_first_row_is(#[case] rows: Range<u64>, #[case] expected: &[&str]) {
     let mut splits = splits(&[vec![2], vec![1, 4], vec![1]]);
     splits[1].raw_convertible = false;
-    let cut = Slice::Rows { start: rows.start, end: rows.end }.cut(splits).unwrap();
+    let cut = Slice::Rows { start: rows.start, end: rows.end }.cut(splits, false).unwrap();
     let names: Vec<_> = cut.iter().flat_map(|split| &split.files).map(|file| file.file_name.as_str()).collect();
     assert_eq!(names, expected);
     assert!(cut.iter().all(|split| split.raw_convertible || split.rows.is_empty()));
@@ -91,7 +91,7 @@ fn splits_that_are_merged_are_where_their_first_row_is(#[case] rows: Range<u64>,
 
 #[test]
 fn whole_files_are_not_marked() {
-    let cut = Slice::Rows { start: 2, end: 99 }.cut(splits(&[vec![2], vec![4]])).unwrap();
+    let cut = Slice::Rows { start: 2, end: 99 }.cut(splits(&[vec![2], vec![4]]), false).unwrap();
     assert_eq!(cut, splits(&[vec![2], vec![4]])[1..]);
 }
 
@@ -100,13 +100,13 @@ fn whole_files_are_not_marked() {
 #[case(Slice::Shard { index: 3, total: 3 }, "idx_of_this_subtask must be less than number_of_para_subtasks")]
 #[case(Slice::Rows { start: 3, end: 3 }, "start_pos must be non-negative and less than end_pos")]
 fn slices_that_cannot_be_are_refused(#[case] slice: Slice, #[case] message: &str) {
-    let error = slice.cut(splits(&[vec![10]])).unwrap_err();
+    let error = slice.cut(splits(&[vec![10]]), false).unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::InvalidInput, message));
 }
 
 #[test]
 fn a_negative_number_of_rows_is_corrupt() {
-    let error = Slice::Shard { index: 0, total: 1 }.cut(splits(&[vec![-1]])).unwrap_err();
+    let error = Slice::Shard { index: 0, total: 1 }.cut(splits(&[vec![-1]]), false).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CorruptData);
 }
 
@@ -138,7 +138,7 @@ proptest! {
         let mut found = Vec::new();
         let mut sizes = Vec::new();
         for index in 0..total {
-            let shard = Slice::Shard { index, total }.cut(whole.clone()).unwrap();
+            let shard = Slice::Shard { index, total }.cut(whole.clone(), false).unwrap();
             for split in &shard {
                 prop_assert!(split.rows.is_empty() || split.rows.len() == split.files.len());
                 prop_assert!(split.deletions.is_empty() || split.deletions.len() == split.files.len());
