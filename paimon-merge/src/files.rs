@@ -14,7 +14,7 @@ use futures::{
 use paimon_io::{BatchStream, TableStore};
 use paimon_spec::Result;
 
-use crate::opening::Opening;
+use crate::{opening::Opening, stitch::Stitch};
 
 /// File indexes that are looked at at the same time. A look-up passes over many files, so they must not wait for one
 /// another.
@@ -23,17 +23,80 @@ const INDEXES_AT_ONCE: usize = 32;
 const REMOTE_INDEXES_AT_ONCE: usize = 64;
 
 /// The rows of files one after the other, in their order.
-pub(crate) fn in_order(store: &TableStore, files: Vec<Opening>, limit: usize) -> FilesInOrder {
+pub(crate) fn in_order(store: &TableStore, files: Vec<Unopened>, limit: usize) -> FilesInOrder {
     let at_once = if store.storage().is_local() { INDEXES_AT_ONCE } else { REMOTE_INDEXES_AT_ONCE };
-    let screened = stream::iter(files).map(Opening::screen).buffered(at_once);
+    let screened = stream::iter(files).map(Unopened::screen).buffered(at_once);
     let files = screened.try_filter_map(|file| std::future::ready(Ok(file)));
     FilesInOrder::new(files.boxed(), Ahead::of(store, limit))
+}
+
+/// What is opened before its turn.
+pub(crate) enum Unopened {
+    File(Box<Opening>),
+    /// Files that make rows together.
+    Group(Box<Stitch>),
+}
+
+impl Unopened {
+    /// Whether every row is wanted that is not deleted.
+    pub(crate) fn keeps_all(&self) -> bool {
+        match self {
+            Self::File(file) => file.plan.keeps_all(),
+            Self::Group(group) => group.keeps_all(),
+        }
+    }
+
+    /// Rows that surely come, where every one is wanted.
+    pub(crate) fn rows_at_least(&self) -> u64 {
+        match self {
+            Self::File(file) => file.file.rows_at_least(),
+            Self::Group(group) => group.rows_at_least(),
+        }
+    }
+
+    /// No more than `limit` rows are asked for.
+    pub(crate) fn limit(&mut self, limit: usize) {
+        match self {
+            Self::File(file) => file.limit = Some(limit),
+            Self::Group(group) => group.limit = Some(limit),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::File(file) => u64::try_from(file.file.file.file_size).unwrap_or(0),
+            Self::Group(group) => group.bytes(),
+        }
+    }
+
+    fn rank(&self) -> usize {
+        match self {
+            Self::File(file) => file.file.rank,
+            Self::Group(group) => group.rank,
+        }
+    }
+
+    /// Asks indexes which rows are worth reading; `None`: no row is.
+    async fn screen(self) -> Result<Option<Self>> {
+        Ok(match self {
+            Self::File(file) => file.screen().await?.map(|file| Self::File(Box::new(file))),
+            Self::Group(group) => group.screen().await?.map(|group| Self::Group(Box::new(group))),
+        })
+    }
+
+    /// Opens it and waits for the first batch.
+    async fn open(self) -> Result<BatchStream> {
+        match self {
+            Self::File(file) => file.open().await,
+            Self::Group(group) => group.open().await,
+        }
+    }
 }
 
 /// The rows of several files, one after the other. While one is read the next ones are opened: one of them, and as many
 /// more as [`Ahead`] allows.
 pub(crate) struct FilesInOrder {
-    files: BoxStream<'static, Result<Opening>>,
+    files: BoxStream<'static, Result<Unopened>>,
     ahead: Ahead,
     opening: FuturesOrdered<BoxFuture<'static, Result<(u64, OpenFile)>>>,
     /// Bytes of the files that are being opened.
@@ -64,7 +127,7 @@ impl Ahead {
 }
 
 impl FilesInOrder {
-    pub(crate) fn new(files: BoxStream<'static, Result<Opening>>, ahead: Ahead) -> Self {
+    pub(crate) fn new(files: BoxStream<'static, Result<Unopened>>, ahead: Ahead) -> Self {
         let opening = FuturesOrdered::new();
         Self { files, ahead, opening, bytes: 0, next: None, current: None, all_known: false }
     }
@@ -78,9 +141,9 @@ impl FilesInOrder {
                 Poll::Pending => break,
                 Poll::Ready(None) => self.all_known = true,
                 Poll::Ready(Some(Ok(file))) => {
-                    let size = u64::try_from(file.file.file.file_size).unwrap_or(0);
+                    let (size, rank) = (file.bytes(), file.rank());
                     self.bytes = self.bytes.saturating_add(size);
-                    self.opening.push_back(async move { Ok((size, (file.file.rank, file.open().await?))) }.boxed());
+                    self.opening.push_back(async move { Ok((size, (rank, file.open().await?))) }.boxed());
                 }
                 Poll::Ready(Some(Err(error))) => {
                     self.all_known = true;

@@ -13,7 +13,7 @@ use paimon_spec::{
 use crate::{
     KeyedLayout, ReadRequest,
     chunk::{Merging, Ties},
-    files::in_order,
+    files::{Unopened, in_order},
     function::merge_function,
     look_up::{newest, newest_decides},
     opening::{Opening, SplitFile, split_file},
@@ -185,12 +185,12 @@ impl Reading {
         batch_rows: usize,
         held_bytes: Option<u64>,
         known: impl Fn(&SplitFile) -> Vec<(FieldId, Datum)>,
-    ) -> Result<Vec<Opening>> {
+    ) -> Result<Vec<Unopened>> {
         let mut openings = Vec::with_capacity(files.len());
         for file in files {
             let Some(plan) = FilePlan::new(target, &file.written, &file.file, &known(&file))? else { continue };
             let opening = Opening::new(&self.store, &self.bucket_path, file, plan, batch_rows)?;
-            openings.push(Opening { held_bytes, ..opening });
+            openings.push(Unopened::File(Box::new(Opening { held_bytes, ..opening })));
         }
         Ok(openings)
     }

@@ -57,11 +57,14 @@
 //! (`paimon-write`).
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod blobs;
 mod buffer;
 mod chunk;
 mod files;
 mod function;
+mod group;
 mod keyed;
+mod lanes;
 mod layout;
 mod look_up;
 mod loser_tree;
@@ -71,7 +74,9 @@ mod order;
 mod plan;
 mod read;
 mod request;
+mod row_ids;
 mod sorted;
+mod stitch;
 mod width;
 
 pub use self::{

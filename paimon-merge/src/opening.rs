@@ -21,6 +21,21 @@ pub(crate) struct SplitFile {
     pub(crate) written: Arc<TableSchema>,
 }
 
+impl SplitFile {
+    /// Rows that are surely there.
+    pub(crate) fn rows_at_least(&self) -> u64 {
+        let physical = u64::try_from(self.file.row_count).unwrap_or(0);
+        let read = self.rows.as_ref().map_or(physical, |rows| rows.end.saturating_sub(rows.start));
+        let deleted = match &self.deletions {
+            None => 0,
+            Some(deletions) => {
+                deletions.cardinality.and_then(|deleted| u64::try_from(deleted).ok()).unwrap_or(u64::MAX)
+            }
+        };
+        read.saturating_sub(deleted)
+    }
+}
+
 impl AsRef<DataFileMeta> for SplitFile {
     fn as_ref(&self) -> &DataFileMeta {
         &self.file

@@ -13,7 +13,7 @@ use paimon_spec::{
     VALUE_KIND_ID, sequence_number_field, value_kind_field,
 };
 
-use crate::KeyedLayout;
+use crate::{KeyedLayout, row_ids::tracked_fields};
 
 /// What is asked of every file of a split.
 #[derive(Debug)]
@@ -27,26 +27,29 @@ pub(crate) struct Target {
     pub(crate) partition: Vec<(FieldId, Option<Datum>)>,
     /// What files of the table have beside its columns.
     system: Vec<DataField>,
+    /// What rows have beside the table's columns, and files seldom.
+    tracked: Vec<DataField>,
     /// Rows that take back are left out.
     only_adds: bool,
 }
 
 impl Target {
     /// # Errors
-    /// `InvalidInput` when the projection names a column that the table does not have.
+    /// `InvalidInput` when projection or predicate name a column that the table does not have.
     pub(crate) fn new(
         current: Arc<TableSchema>,
         projection: Option<&[FieldId]>,
         predicate: Option<&Predicate>,
         partition: Vec<(FieldId, Option<Datum>)>,
     ) -> Result<Self> {
+        let tracked = if current.table_options().row_tracking_enabled()? { tracked_fields() } else { Vec::new() };
+        let field = |id: FieldId| current.field_by_id(id).or_else(|| tracked.iter().find(|field| field.id == id));
         let output = match projection {
             None => current.fields.clone(),
             Some(ids) => ids
                 .iter()
                 .map(|id| {
-                    current
-                        .field_by_id(*id)
+                    field(*id)
                         .cloned()
                         .ok_or_else(|| Error::invalid(format!("the table has no column of field id {id}")))
                 })
@@ -55,13 +58,34 @@ impl Target {
         let schema = arrow_schema(&output)?;
         let predicate = predicate.cloned().unwrap_or(Predicate::Constant(true));
         for id in predicate.fields() {
-            if current.field_by_id(id).is_none() {
+            if field(id).is_none() {
                 return Err(Error::invalid(format!("predicate on field id {id}, which the table does not have")));
             }
         }
         let keyed = !current.primary_keys.is_empty();
         let system = if keyed { vec![sequence_number_field(), value_kind_field()] } else { Vec::new() };
-        Ok(Self { current, output, schema, predicate, partition, system, only_adds: keyed })
+        Ok(Self { current, output, schema, predicate, partition, system, tracked, only_adds: keyed })
+    }
+
+    /// A column of the table, or one that its rows have beside those.
+    pub(crate) fn field(&self, id: FieldId) -> Option<&DataField> {
+        self.current.field_by_id(id).or_else(|| self.tracked.iter().find(|field| field.id == id))
+    }
+
+    /// The columns of the output and of the predicate; some may stand twice.
+    pub(crate) fn fields_needed(&self) -> Vec<FieldId> {
+        self.output.iter().map(|field| field.id).chain(self.predicate.fields()).collect()
+    }
+
+    /// Whether row ids or sequence numbers are asked for.
+    pub(crate) fn tracks_rows(&self) -> bool {
+        let tracked = |id: FieldId| self.tracked.iter().any(|field| field.id == id);
+        !self.tracked.is_empty() && self.fields_needed().into_iter().any(tracked)
+    }
+
+    /// The value of a partition column; `None` when it is none.
+    pub(crate) fn partition_value(&self, id: FieldId) -> Option<Option<Datum>> {
+        self.partition.iter().find(|(partition, _)| *partition == id).map(|(_, value)| value.clone())
     }
 
     /// The rows of files that are going to be merged: the columns of `layout`, rows that take back too, and of the
@@ -74,6 +98,7 @@ impl Target {
             predicate: self.predicate.below_merge(&self.current),
             partition: self.partition.clone(),
             system: self.system.clone(),
+            tracked: Vec::new(),
             only_adds: false,
         }
     }
@@ -115,15 +140,25 @@ impl FilePlan {
         file: &DataFileMeta,
         known: &[(FieldId, Datum)],
     ) -> Result<Option<Self>> {
-        let in_file = |id: FieldId| {
-            let field = written.field_by_id(id)?;
-            // A file may hold fewer columns than its schema.
-            let present = file.write_cols.as_ref().is_none_or(|columns| columns.contains(&field.name));
-            present.then_some(field)
-        };
+        // A file may hold fewer columns than its schema.
+        let in_file = |id: FieldId| written.field_by_id(id).filter(|_| file.holds(written, id));
         // Without a count of the rows that take back, there may be some.
         let adds = (target.only_adds && file.delete_row_count != Some(0)).then(only_adds);
         Self::of(target, written, &in_file, known, adds)
+    }
+
+    /// Plans the read of a file of schema `written` for the columns `own`, when all others that it may hold are not
+    /// looked at.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn of_columns<'a>(
+        target: &'a Arc<Target>,
+        written: &'a TableSchema,
+        own: &[FieldId],
+    ) -> Result<Option<Self>> {
+        let in_file = |id: FieldId| own.contains(&id).then(|| written.field_by_id(id)).flatten();
+        Self::of(target, written, &in_file, &[], None)
     }
 
     /// Plans what becomes of merged rows, which have the columns that this asks for, as the table has them.
@@ -144,8 +179,8 @@ impl FilePlan {
     ) -> Result<Option<Self>> {
         let current = &target.current;
         let in_file = |id: FieldId| target.system.iter().find(|field| field.id == id).or_else(|| in_file(id));
-        let constant = |id: FieldId| match target.partition.iter().find(|(partition, _)| *partition == id) {
-            Some((_, value)) => Some(value.clone()),
+        let constant = |id: FieldId| match target.partition_value(id) {
+            Some(value) => Some(value),
             None => match known.iter().find(|(known, _)| *known == id) {
                 Some((_, value)) => Some(Some(value.clone())),
                 None => in_file(id).is_none().then_some(None),
@@ -247,7 +282,7 @@ fn only_adds() -> Predicate {
 }
 
 /// The schema of `fields` without NOT NULL, which is looked at when the output is put together.
-fn loose_schema(fields: &[DataField]) -> Result<SchemaRef> {
+pub(crate) fn loose_schema(fields: &[DataField]) -> Result<SchemaRef> {
     let loose = |field: &DataField| DataField {
         data_type: DataType { nullable: true, ..field.data_type.clone() },
         ..field.clone()
@@ -255,7 +290,7 @@ fn loose_schema(fields: &[DataField]) -> Result<SchemaRef> {
     arrow_schema(&fields.iter().map(loose).collect::<Vec<_>>())
 }
 
-fn assemble(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+pub(crate) fn assemble(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
         .map_err(|e| Error::corrupt("rows of the file do not fit the table").with_source(e))

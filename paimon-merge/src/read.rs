@@ -5,14 +5,14 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use paimon_io::{BatchStream, TableStore};
-use paimon_spec::{DataSplit, Error, Result, TableSchema, TypeKind, check_merge_supported};
+use paimon_spec::{DataSplit, Error, Result, TableSchema, check_merge_supported};
 
 use crate::{
     ReadRequest,
     files::in_order,
+    group::{Group, groups_of},
     keyed::read_keyed,
-    opening::{Opening, SplitFile, split_file},
-    plan::{FilePlan, Target},
+    plan::Target,
 };
 
 /// The rows of one split in the table's current schema (`store.schema()`): columns by field id, partition columns from
@@ -52,20 +52,20 @@ pub async fn read(store: &TableStore, split: &DataSplit, request: &ReadRequest) 
         return Ok(limited(read_keyed(store, split, request, &target).await?, limit));
     }
     let mut missing = limit as u64;
-    let mut files = Vec::with_capacity(split.files.len());
-    for position in 0..split.files.len() {
+    let groups = groups_of(split, store.options().data_evolution_enabled()?)?;
+    let mut files = Vec::with_capacity(groups.len());
+    for group in groups {
         if missing == 0 {
             break;
         }
-        let Some(file) = split_file(store, split, position).await? else { break };
-        let Some(plan) = FilePlan::new(&target, &file.written, &file.file, &[])? else { continue };
-        let limit = plan.keeps_all().then(|| usize::try_from(missing).unwrap_or(usize::MAX));
-        if plan.keeps_all() {
-            missing = missing.saturating_sub(rows_at_least(&file));
+        let Some(mut file) = Group::load(store, split, group).await?.plan(&target, request)? else { continue };
+        if file.keeps_all() {
+            if limit < usize::MAX {
+                file.limit(usize::try_from(missing).unwrap_or(usize::MAX));
+            }
+            missing = missing.saturating_sub(file.rows_at_least());
         }
-        let limit = limit.filter(|limit| *limit < usize::MAX);
-        let opening = Opening::new(store, &split.bucket_path, file, plan, request.most_rows())?;
-        files.push(Opening { limit, ..opening });
+        files.push(file);
     }
     Ok(limited(in_order(store, files, limit).map_ok(|(_, batch)| batch), limit))
 }
@@ -79,28 +79,13 @@ fn check_supported(store: &TableStore, schema: &TableSchema) -> Result<()> {
         )));
     }
     check_merge_supported(schema)?;
-    if options.data_evolution_enabled()? {
-        return Err(Error::unsupported("reading rows of a data-evolution table is not supported yet"));
-    }
-    if options.row_tracking_enabled()? {
-        return Err(Error::unsupported("reading rows of a row-tracking table is not supported yet"));
-    }
-    if let Some(field) = schema.fields.iter().find(|field| matches!(field.data_type.kind, TypeKind::Blob)) {
-        return Err(Error::unsupported("reading rows of a table with BLOB columns is not supported yet")
-            .with_context("column", &field.name));
+    if let Some(field) = schema.fields.iter().find(|field| field.data_type.is_blob())
+        && !options.data_evolution_enabled()?
+    {
+        let message = "reading BLOB columns of a table without data evolution is not supported yet";
+        return Err(Error::unsupported(message).with_context("column", &field.name));
     }
     Ok(())
-}
-
-/// Rows that a file surely gives.
-fn rows_at_least(file: &SplitFile) -> u64 {
-    let physical = u64::try_from(file.file.row_count).unwrap_or(0);
-    let read = file.rows.as_ref().map_or(physical, |rows| rows.end.saturating_sub(rows.start));
-    let deleted = match &file.deletions {
-        None => 0,
-        Some(deletions) => deletions.cardinality.and_then(|deleted| u64::try_from(deleted).ok()).unwrap_or(u64::MAX),
-    };
-    read.saturating_sub(deleted)
 }
 
 /// Ends the stream after `limit` rows.

@@ -22,6 +22,9 @@ use rstest::rstest;
 
 use super::{ReadRequest, read};
 
+mod groups;
+mod toy_blobs;
+
 fn nullable(kind: TypeKind) -> DataType {
     DataType::nullable(kind)
 }
@@ -347,13 +350,17 @@ async fn values_that_no_longer_fit_follow_javas_casts() {
 }
 
 #[rstest]
-#[case(&[("row-tracking.enabled", "true")], "row-tracking")]
-#[case(&[("row-tracking.enabled", "true"), ("data-evolution.enabled", "true")], "data-evolution")]
-#[case(&[("type", "object-table")], "object-table")]
+#[case::kind(TypeKind::Int, &[("type", "object-table")], "object-table")]
+#[case::blobs_alone(TypeKind::Blob, &[("row-tracking.enabled", "true")], "without data evolution")]
 #[tokio::test]
-async fn tables_of_other_kinds_are_refused_by_name(#[case] options: &[(&str, &str)], #[case] named: &str) {
+async fn tables_of_other_kinds_are_refused_by_name(
+    #[case] column: TypeKind,
+    #[case] options: &[(&str, &str)],
+    #[case] named: &str,
+) {
     let table = Fixture::new(vec![field("v", TypeKind::Int)]).await;
     let mut schema = TableSchema::clone(table.store.schema());
+    schema.fields[0].data_type = nullable(column);
     schema.options = options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<BTreeMap<_, _>>();
     let store = table.store.with_schema(Arc::new(schema));
     let Err(error) = read(&store, &table.split, &all()).await else { panic!("rows of {named}") };
