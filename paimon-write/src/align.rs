@@ -9,26 +9,45 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, Scalar, UInt32Array};
 use arrow::compute::kernels::zip::zip;
 use arrow::compute::{is_not_null, take};
-use arrow::datatypes::{Schema as ArrowSchema, SchemaRef};
+use arrow::datatypes::{FieldRef, Schema as ArrowSchema, SchemaRef};
 use paimon_io::{arrow_schema, constant_array, fit_array};
-use paimon_spec::{DataField, Error, Result, parse_datum};
+use paimon_spec::{BlobStorage, DataField, Error, Result, parse_datum};
+
+use crate::blob_input::fit_blobs;
+use crate::write_type::WriteType;
 
 /// Puts a batch's columns into the order and types of a table.
 pub(crate) struct Aligner {
     fields: Vec<DataField>,
     schema: SchemaRef,
-    /// One row: the default value of each column that has one.
+    /// One row: the default value of each column that has one; NULL for those that rows do not bring.
     defaults: Vec<Option<ArrayRef>>,
+    /// How BLOB columns are kept.
+    blobs: Vec<Option<BlobStorage>>,
+    /// Columns that rows do not bring.
+    left_out: HashSet<String>,
 }
 
 impl Aligner {
-    pub(crate) fn new(fields: &[DataField]) -> Result<Self> {
-        let defaults = fields.iter().map(default_value).collect::<Result<_>>()?;
-        Ok(Self { fields: fields.to_vec(), schema: arrow_schema(fields)?, defaults })
+    /// # Errors
+    /// `InvalidInput` for default values that are none of their columns.
+    pub(crate) fn new(write_type: &WriteType) -> Result<Self> {
+        let WriteType { schema, left_out } = write_type;
+        let null = |field: &DataField| constant_array(None, &field.data_type, 1).map(Some);
+        let default =
+            |field: &DataField| if left_out.contains(&field.name) { null(field) } else { default_value(field) };
+        Ok(Self {
+            defaults: schema.fields.iter().map(default).collect::<Result<_>>()?,
+            blobs: schema.fields.iter().map(|field| schema.blob_storage(field)).collect(),
+            schema: arrow_schema(&schema.fields)?,
+            fields: schema.fields.clone(),
+            left_out: left_out.clone(),
+        })
     }
 
     /// Columns are taken by name, in any order, and cast as far as no value changes. Where a column with a default value
-    /// is NULL or not given, the default stands (Java `DefaultValueRow`).
+    /// is NULL or not given, the default stands (Java `DefaultValueRow`). BLOB columns may hold references instead of
+    /// bytes, see [`fit_blobs`]; then their Arrow type is not that of the table's schema.
     ///
     /// # Errors
     /// `InvalidInput` for missing, unknown and repeated columns, for NULL in a column that is NOT NULL, and for a value
@@ -40,10 +59,14 @@ impl Aligner {
             .fields
             .iter()
             .zip(&self.defaults)
-            .map(|(field, default)| {
+            .zip(&self.blobs)
+            .map(|((field, default), blob)| {
                 let given = found.fields().find(&field.name).map(|(at, _)| batch.column(at));
                 match (given, default) {
-                    (Some(column), None) => fit_array(column, field),
+                    (Some(column), None) => match blob {
+                        Some(storage) => fit_blobs(column, field, *storage),
+                        None => fit_array(column, field),
+                    },
                     (Some(column), Some(default)) => fill(&fit_array(column, &nullable(field))?, default, field),
                     (None, Some(default)) => repeat(default, batch.num_rows()),
                     (None, None) => Err(Error::internal("paimon-write", "a missing column passed the check")),
@@ -51,8 +74,19 @@ impl Aligner {
             })
             .collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+        RecordBatch::try_new_with_options(self.schema_of(&columns), columns, &options)
             .map_err(|error| Error::internal("paimon-write", "columns do not fit the table").with_source(error))
+    }
+
+    /// The table's schema, with the types that these columns have.
+    fn schema_of(&self, columns: &[ArrayRef]) -> SchemaRef {
+        let is_other = |(field, column): (&FieldRef, &ArrayRef)| field.data_type() != column.data_type();
+        if !self.schema.fields().iter().zip(columns).any(is_other) {
+            return Arc::clone(&self.schema);
+        }
+        let fields = self.schema.fields().iter().zip(columns);
+        let fields = fields.map(|(field, column)| field.as_ref().clone().with_data_type(column.data_type().clone()));
+        Arc::new(ArrowSchema::new(fields.collect::<Vec<_>>()))
     }
 
     fn check_names(&self, found: &ArrowSchema) -> Result<()> {
@@ -71,7 +105,8 @@ impl Aligner {
             .filter(|(field, default)| default.is_none() && !distinct.contains(field.name.as_str()))
             .map(|(field, _)| field.name.as_str())
             .collect();
-        let known: HashSet<&str> = self.fields.iter().map(|field| field.name.as_str()).collect();
+        let known = self.fields.iter().map(|field| field.name.as_str());
+        let known: HashSet<&str> = known.filter(|name| !self.left_out.contains(*name)).collect();
         let extra: Vec<&str> = names.into_iter().filter(|name| !known.contains(name)).collect();
         let details: Vec<String> = [("missing fields", missing), ("extra fields", extra)]
             .into_iter()

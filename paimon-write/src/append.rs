@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch};
-use paimon_io::{FileTarget, TableStore};
-use paimon_spec::{BinaryRow, CommitMessage, DataFileMeta, Error, FileSource, Result, SimpleStats, TableSchema};
+use paimon_io::TableStore;
+use paimon_spec::{BinaryRow, CommitMessage, DataField, DataFileMeta, Error, FileSource, Result, SimpleStats};
 
-use crate::file_index::{IndexLayout, WrittenIndex};
+use crate::column_groups::{ColumnGroup, column_groups};
+use crate::file_index::WrittenIndex;
 use crate::file_stats::StatsLayout;
-use crate::rolling::{FileExtras, FileLimits, FileNames, FinishedFile, RollingWriter};
+use crate::rolling::{FinishedFile, RollingWriter};
 
 /// Rows are held as they are up to this many bytes before they are encoded. An encoder takes several times the memory
 /// of few rows, so writing to many partitions at once must not mean to have as many encoders.
@@ -17,41 +18,38 @@ const HELD_BYTES: u64 = 8 << 20;
 /// How rows of one append table become files, whatever their bucket.
 #[derive(Debug)]
 pub(crate) struct AppendTable {
-    schema: Arc<TableSchema>,
-    stats: StatsLayout,
-    indexes: Option<Arc<IndexLayout>>,
-    names: FileNames,
-    limits: FileLimits,
+    /// That of data files first.
+    groups: Vec<ColumnGroup>,
+    /// Sequence numbers are given when files are committed.
+    row_tracking: bool,
 }
 
 impl AppendTable {
+    /// `fields`: the columns of the rows.
+    ///
     /// # Errors
     /// `InvalidInput` for options that cannot be used.
-    pub(crate) fn new(store: &TableStore) -> Result<Self> {
-        let schema = Arc::clone(store.schema());
-        let options = schema.table_options();
-        Ok(Self {
-            stats: StatsLayout::of(&schema)?,
-            indexes: IndexLayout::of(&schema)?.map(Arc::new),
-            names: FileNames::of(store, &schema, options.data_file_prefix())?,
-            limits: FileLimits {
-                target_bytes: options.target_file_bytes(false)?,
-                target_rows: options.target_file_rows()?.max(1),
-            },
-            schema,
-        })
+    pub(crate) fn new(store: &TableStore, fields: &[DataField]) -> Result<Self> {
+        let groups = column_groups(store, fields)?;
+        Ok(Self { groups, row_tracking: store.options().row_tracking_enabled()? })
     }
 }
 
-/// Writes the rows of one bucket of one partition of an append table (Java `AppendOnlyWriter`).
+/// Writes the rows of one bucket of one partition of an append table (Java `AppendOnlyWriter`,
+/// `DedicatedFormatRollingFileWriter`).
+///
+/// A data file and the `.blob` files with the rest of its rows end together. They follow one another: the data file, then
+/// the files of each BLOB column, because row ids are given in that order.
 pub(crate) struct AppendWriter {
     table: Arc<AppendTable>,
     partition: BinaryRow,
     bucket: i32,
     held: Vec<RecordBatch>,
     held_bytes: u64,
-    rolling: RollingWriter,
-    finished: Vec<FinishedFile>,
+    /// For each group, its files, and those that are finished while the data file is not.
+    chains: Vec<(RollingWriter, Vec<FinishedFile>)>,
+    /// With the group.
+    finished: Vec<(usize, FinishedFile)>,
     files: Vec<DataFileMeta>,
     next_sequence_number: i64,
 }
@@ -65,15 +63,9 @@ impl AppendWriter {
         bucket: i32,
         next_sequence_number: i64,
     ) -> Result<Self> {
-        let target = FileTarget {
-            bucket_path: store.bucket_path(&partition, bucket)?,
-            file_name: String::new(),
-            fields: table.schema.fields.clone(),
-            schema: Arc::clone(&table.schema),
-        };
-        let extras = FileExtras { indexes: table.indexes.clone(), keyed: None };
+        let bucket_path = store.bucket_path(&partition, bucket)?;
         Ok(Self {
-            rolling: RollingWriter::new(target, table.limits, extras),
+            chains: table.groups.iter().map(|group| (group.rolling(&bucket_path), Vec::new())).collect(),
             table,
             partition,
             bucket,
@@ -95,31 +87,64 @@ impl AppendWriter {
         Ok(())
     }
 
-    /// Completes the current file, which frees its memory.
+    /// Completes the current files, which frees their memory.
     pub(crate) async fn flush(&mut self, store: &TableStore) -> Result<()> {
         self.encode(store).await?;
-        self.finished.extend(self.rolling.roll(store).await?);
-        Ok(())
+        self.roll(store).await
     }
 
     /// Bytes held in memory.
     pub(crate) fn memory(&self) -> u64 {
-        self.held_bytes + self.rolling.memory()
+        self.held_bytes + self.chains.iter().map(|(rolling, _)| rolling.memory()).sum::<u64>()
     }
 
     async fn encode(&mut self, store: &TableStore) -> Result<()> {
         self.held_bytes = 0;
         for batch in std::mem::take(&mut self.held) {
-            self.rolling.write(store, &self.table.names, &batch, &mut self.finished).await?;
+            self.encode_batch(store, &batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn encode_batch(&mut self, store: &TableStore, batch: &RecordBatch) -> Result<()> {
+        let columns = self.table.groups.iter().map(|group| group.of(batch)).collect::<Result<Vec<_>>>()?;
+        let mut written = 0;
+        while written < batch.num_rows() {
+            let mut rows = batch.num_rows() - written;
+            let mut data_is_full = false;
+            let parts = self.chains.iter_mut().zip(&self.table.groups).zip(&columns).enumerate();
+            for (at, (((rolling, finished), group), columns)) in parts {
+                let part = columns.slice(written, rows);
+                if at == 0 {
+                    rows = rolling.write_some(store, &group.names, &part).await?;
+                    data_is_full = rolling.is_full();
+                } else {
+                    rolling.write(store, &group.names, &part, finished).await?;
+                }
+            }
+            written += rows;
+            if data_is_full {
+                self.roll(store).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Completes the current data file, and the `.blob` files with it.
+    async fn roll(&mut self, store: &TableStore) -> Result<()> {
+        for (group, (rolling, finished)) in self.chains.iter_mut().enumerate() {
+            finished.extend(rolling.roll(store).await?);
+            self.finished.extend(finished.drain(..).map(|file| (group, file)));
         }
         Ok(())
     }
 
     /// Turns complete files into their metadata.
     pub(crate) fn describe(&mut self, now_millis: i64) -> Result<()> {
-        let (schema_id, stats) = (self.table.schema.id, &self.table.stats);
-        for file in std::mem::take(&mut self.finished) {
-            let meta = describe(file, schema_id, stats, now_millis, self.next_sequence_number)?;
+        for (group, file) in std::mem::take(&mut self.finished) {
+            let Some(group) = self.table.groups.get(group) else { continue };
+            let sequence_number = if self.table.row_tracking { 0 } else { self.next_sequence_number };
+            let meta = group.describe(file, now_millis, sequence_number)?;
             self.next_sequence_number = meta.max_sequence_number + 1;
             self.files.push(meta);
         }
@@ -139,7 +164,12 @@ impl AppendWriter {
         self.held.clear();
         self.finished.clear();
         self.files.clear();
-        self.rolling.abort(store).await
+        let mut outcome = Ok(());
+        for (rolling, finished) in &mut self.chains {
+            finished.clear();
+            outcome = outcome.and(rolling.abort(store).await);
+        }
+        outcome
     }
 }
 

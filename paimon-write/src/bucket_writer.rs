@@ -10,6 +10,7 @@ use crate::WriteOptions;
 use crate::align::Aligner;
 use crate::append::{AppendTable, AppendWriter};
 use crate::key_value::{Incoming, IncomingRows, KeyValueWriter, KeyedTable};
+use crate::write_type::WriteType;
 
 /// How rows of a table are written, whatever their bucket.
 #[derive(Debug)]
@@ -27,14 +28,14 @@ pub(crate) enum BucketWriter {
 impl TableKind {
     /// # Errors
     /// `InvalidInput` for options that cannot be used, or not with such a table.
-    pub(crate) fn new(store: &TableStore, options: &WriteOptions) -> Result<Self> {
+    pub(crate) fn new(store: &TableStore, options: &WriteOptions, write_type: &WriteType) -> Result<Self> {
         if store.schema().primary_keys.is_empty() {
             if let Some(column) = options.row_kind_column.as_ref().or(options.order_column.as_ref()) {
                 return Err(paimon_spec::Error::invalid(format!(
                     "column '{column}' is to say what rows do to their keys, but the table has no primary key"
                 )));
             }
-            return Ok(Self::Append(Arc::new(AppendTable::new(store)?)));
+            return Ok(Self::Append(Arc::new(AppendTable::new(store, &write_type.schema.fields)?)));
         }
         Ok(Self::Keyed(Arc::new(KeyedTable::new(store, options)?), Incoming::of(store.schema(), options)?))
     }

@@ -13,7 +13,7 @@ use arrow::datatypes::{
 use bytes::Bytes;
 use paimon_io::TableStore;
 use paimon_spec::{
-    DataType, Error, FileIndexOptions, IndexBuilder, IndexValue, IndexedColumn, Result, TableSchema, TypeKind,
+    DataField, DataType, Error, FileIndexOptions, IndexBuilder, IndexValue, IndexedColumn, Result, TableSchema, TypeKind,
     encode_file_index,
 };
 
@@ -34,22 +34,27 @@ struct Column {
 }
 
 impl IndexLayout {
-    /// By the table's options; `None` when they ask for no index.
+    /// By the table's options, of files with the columns `fields`; `None` when they ask for no index of those.
     ///
     /// # Errors
     /// `InvalidInput` when the options name columns that are not there, or settings that no index has; `Unsupported`
     /// for indexes of other kinds, and of types that they cannot have.
-    pub(crate) fn of(schema: &TableSchema) -> Result<Option<Self>> {
+    pub(crate) fn of(schema: &TableSchema, fields: &[DataField]) -> Result<Option<Self>> {
         let options = FileIndexOptions::parse(&schema.options)?;
         if options.indexes.is_empty() {
             return Ok(None);
         }
         let columns = options.indexes.into_iter().map(|index| Column::of(schema, index)).collect::<Result<_>>()?;
         let threshold_bytes = FileIndexOptions::in_manifest_threshold_bytes(schema.table_options())?;
-        let layout = Self { columns, threshold_bytes };
+        let mut layout = Self { columns, threshold_bytes };
         // Says now what would not be possible later.
         layout.start()?;
-        Ok(Some(layout))
+        layout.columns.retain_mut(|column| {
+            let place = fields.iter().position(|field| field.name == column.index.column);
+            column.position = place.unwrap_or(column.position);
+            place.is_some()
+        });
+        Ok((!layout.columns.is_empty()).then_some(layout))
     }
 
     /// Begins the indexes of a file.

@@ -4,7 +4,7 @@
 mod tests;
 
 use paimon_spec::{
-    ColumnStats, DataField, DataType, KEY_STATS_LENGTH, Result, SimpleStats, StatsMode, TableSchema, truncate_max,
+    BlobStorage, ColumnStats, DataField, DataType, KEY_STATS_LENGTH, Result, SimpleStats, StatsMode, TableSchema, truncate_max,
     truncate_min,
 };
 
@@ -23,8 +23,9 @@ pub(crate) struct StatsLayout {
 }
 
 impl StatsLayout {
-    /// Java: `StatsCollectorFactories`.
-    pub(crate) fn of(schema: &TableSchema) -> Result<Self> {
+    /// Of files with the columns `fields` of a table (Java `StatsCollectorFactories`). BLOB columns have no bounds, and
+    /// those in files of their own no statistics at all.
+    pub(crate) fn of(schema: &TableSchema, fields: &[DataField]) -> Result<Self> {
         let options = schema.table_options();
         let first_n = usize::try_from(options.stats_keep_first_n_columns()?).ok();
         // In thin mode the statistics of keys are those of the columns that they are made of.
@@ -39,12 +40,17 @@ impl StatsLayout {
             if !own_mode && first_n.is_some_and(|n| counted > n) {
                 return Ok(StatsMode::None);
             }
-            options.stats_mode(&field.name)
+            let mode = options.stats_mode(&field.name)?;
+            Ok(match schema.blob_storage(field) {
+                Some(BlobStorage::File) => StatsMode::None,
+                Some(_) if mode != StatsMode::None => StatsMode::Counts,
+                _ => mode,
+            })
         };
-        let modes = schema.fields.iter().map(mode).collect::<Result<_>>()?;
+        let modes = fields.iter().map(mode).collect::<Result<_>>()?;
         Ok(Self {
-            names: schema.fields.iter().map(|field| field.name.clone()).collect(),
-            types: schema.fields.iter().map(|field| DataType::nullable(field.data_type.kind.clone())).collect(),
+            names: fields.iter().map(|field| field.name.clone()).collect(),
+            types: fields.iter().map(|field| DataType::nullable(field.data_type.kind.clone())).collect(),
             modes,
             dense: options.stats_dense_store()?,
         })

@@ -61,8 +61,11 @@
 
 mod align;
 mod append;
+mod blob_input;
+mod blob_sizes;
 mod branch;
 mod bucket_writer;
+mod column_groups;
 mod commit;
 mod existing;
 mod file_index;
@@ -78,6 +81,8 @@ mod tag;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod update;
+mod write_type;
 mod writer;
 
 pub use branch::{create_branch, drop_branch, fast_forward, rename_branch};
@@ -89,4 +94,5 @@ pub use options::WriteOptions;
 pub use rollback::rollback;
 pub use route::{ChannelRouter, bucket_of_rows};
 pub use tag::{Retention, create_tag, expire_tags, rename_tag, replace_tag};
+pub use update::TableUpdate;
 pub use writer::TableWriter;

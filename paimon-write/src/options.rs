@@ -38,6 +38,9 @@ pub struct WriteOptions {
     /// Whether what is written replaces what is there. Then the number of buckets may be another one, and no changelog
     /// is written.
     pub overwrite: bool,
+    /// The columns that rows bring, in any order; `None`: all. Columns that are left out have their default value, else
+    /// NULL. Only for tables without a primary key.
+    pub write_type: Option<Vec<String>>,
 }
 
 /// Refuses tables whose history may have more than schemas, snapshots, tags and changelogs.
@@ -45,18 +48,10 @@ pub struct WriteOptions {
 /// # Errors
 /// `Unsupported`, naming what.
 pub(crate) fn require_known_history(schema: &TableSchema) -> Result<()> {
-    let options = schema.table_options();
-    let unsupported = |what: String| Err(Error::unsupported(format!("writing {what} is not supported yet")));
-    if options.table_type() != "table" {
-        return unsupported(format!("tables of type '{}'", options.table_type()));
+    match schema.table_options().table_type() {
+        "table" => Ok(()),
+        other => Err(Error::unsupported(format!("writing tables of type '{other}' is not supported yet"))),
     }
-    if options.row_tracking_enabled()? {
-        return unsupported("tables with 'row-tracking.enabled'".to_owned());
-    }
-    if options.data_evolution_enabled()? {
-        return unsupported("tables with 'data-evolution.enabled'".to_owned());
-    }
-    Ok(())
 }
 
 /// Refuses tables whose rows this build cannot write correctly.
@@ -67,13 +62,13 @@ pub(crate) fn require_writable(schema: &TableSchema) -> Result<()> {
     require_known_history(schema)?;
     let options = schema.table_options();
     let unsupported = |what: String| Err(Error::unsupported(format!("writing {what} is not supported yet")));
-    if let Some(field) = schema.fields.iter().find(|field| field.data_type.holds_blob()) {
-        return unsupported(format!("BLOB columns ('{}')", field.name));
+    let keyed = !schema.primary_keys.is_empty();
+    if let Some(field) = schema.fields.iter().find(|field| keyed && field.data_type.holds_blob()) {
+        return unsupported(format!("BLOB columns of primary-key tables ('{}')", field.name));
     }
     if options.get("data-file.external-paths").is_some() {
         return unsupported("tables with 'data-file.external-paths'".to_owned());
     }
-    let keyed = !schema.primary_keys.is_empty();
     if keyed {
         check_merge_supported(schema)?;
         let is_set = |key: &&str| options.get(key).is_some_and(|value| !value.is_empty());

@@ -7,6 +7,7 @@ use arrow::array::RecordBatch;
 use paimon_io::{FileTarget, FileWriter, TableStore, WrittenFile, index_file_name};
 use paimon_spec::{Result, TableSchema};
 
+use crate::blob_sizes::rows_that_reach;
 use crate::file_index::{FileIndexes, IndexLayout, WrittenIndex};
 use crate::key_value::{KeyedColumns, KeyedSummary};
 
@@ -18,14 +19,30 @@ const LEAST_ROWS_BETWEEN_CHECKS: u64 = 1_000;
 pub(crate) struct FileLimits {
     pub(crate) target_bytes: u64,
     pub(crate) target_rows: u64,
+    /// How often its size is looked at.
+    pub(crate) pace: Pace,
+}
+
+impl FileLimits {
+    /// Never.
+    pub(crate) const NONE: Self = Self { target_bytes: u64::MAX, target_rows: u64::MAX, pace: Pace::Rows };
+}
+
+/// How often the size of a file is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// After many rows, as these are small.
+    Rows,
+    /// After each value of the BLOB column that is all the file has.
+    Blobs,
 }
 
 /// Names of new data files: `<prefix><id>-<n><suffix>`, with one id for a whole writer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct FileNames {
     prefix: String,
     suffix: String,
-    next: AtomicU64,
+    next: Arc<AtomicU64>,
 }
 
 impl FileNames {
@@ -39,7 +56,12 @@ impl FileNames {
             format!(".{format}")
         };
         let prefix = format!("{prefix}{}-", store.context().clock.unique_id());
-        Ok(Self { prefix, suffix, next: AtomicU64::new(0) })
+        Ok(Self { prefix, suffix, next: Arc::default() })
+    }
+
+    /// Names of the same writer for files that end otherwise.
+    pub(crate) fn ending_with(&self, suffix: &str) -> Self {
+        Self { suffix: suffix.to_owned(), ..self.clone() }
     }
 
     fn next(&self) -> String {
@@ -98,32 +120,60 @@ impl RollingWriter {
     ) -> Result<()> {
         let mut written = 0;
         while written < batch.num_rows() {
-            let file = match &mut self.open {
-                Some(file) => file,
-                None => {
-                    let name = names.next();
-                    self.begun.push(name.clone());
-                    let target = FileTarget { file_name: name.clone(), ..self.target.clone() };
-                    let indexes = self.extras.indexes.as_ref().map(|layout| layout.start()).transpose()?;
-                    self.open.insert(OpenFile { name, writer: store.create_file(&target).await?, indexes, keyed: None })
-                }
-            };
-            let left = batch.num_rows() - written;
-            let rows = rows_until_check(self.limits, file.writer.as_ref(), batch).min(left as u64) as usize;
-            let slice = batch.slice(written, rows);
-            file.writer.write(&slice).await?;
-            let mut values = slice.columns();
-            if let Some(columns) = &self.extras.keyed {
-                values = columns.values(&slice);
-                columns.summarise(&slice, &mut file.keyed)?;
-            }
-            file.indexes.as_mut().map_or(Ok(()), |indexes| indexes.add(values))?;
-            written += rows;
-            if file.writer.rows() >= self.limits.target_rows || file.writer.bytes() >= self.limits.target_bytes {
+            written += self.write_some(store, names, &batch.slice(written, batch.num_rows() - written)).await?;
+            if self.is_full() {
                 finished.extend(self.roll(store).await?);
             }
         }
         Ok(())
+    }
+
+    /// Writes the first rows, up to the next look at the file's size; gives their number. The caller is to [roll](
+    /// Self::roll) when the file [is full](Self::is_full) then.
+    pub(crate) async fn write_some(
+        &mut self,
+        store: &TableStore,
+        names: &FileNames,
+        batch: &RecordBatch,
+    ) -> Result<usize> {
+        let (limits, keyed) = (self.limits, self.extras.keyed.clone());
+        let file = self.open(store, names).await?;
+        let rows = rows_until_check(limits, file.writer.as_ref(), batch).min(batch.num_rows() as u64) as usize;
+        let slice = batch.slice(0, rows);
+        file.writer.write(&slice).await?;
+        let mut values = slice.columns();
+        if let Some(columns) = &keyed {
+            values = columns.values(&slice);
+            columns.summarise(&slice, &mut file.keyed)?;
+        }
+        file.indexes.as_mut().map_or(Ok(()), |indexes| indexes.add(values))?;
+        Ok(rows)
+    }
+
+    /// Appends rows that the file leaves to older files of its column.
+    pub(crate) async fn leave_open(&mut self, store: &TableStore, names: &FileNames, rows: u64) -> Result<()> {
+        self.open(store, names).await?.writer.leave_open(rows).await
+    }
+
+    /// Whether the current file should take no more rows.
+    pub(crate) fn is_full(&self) -> bool {
+        self.open.as_ref().is_some_and(|file| {
+            file.writer.rows() >= self.limits.target_rows || file.writer.bytes() >= self.limits.target_bytes
+        })
+    }
+
+    async fn open(&mut self, store: &TableStore, names: &FileNames) -> Result<&mut OpenFile> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => {
+                let name = names.next();
+                self.begun.push(name.clone());
+                let target = FileTarget { file_name: name.clone(), ..self.target.clone() };
+                let indexes = self.extras.indexes.as_ref().map(|layout| layout.start()).transpose()?;
+                OpenFile { name, writer: store.create_file(&target).await?, indexes, keyed: None }
+            }
+        };
+        Ok(self.open.insert(open))
     }
 
     /// Completes the current file, if there is one.
@@ -164,6 +214,9 @@ impl RollingWriter {
 /// a new file, by their size in memory), so that large batches are cut only where a file ends.
 fn rows_until_check(limits: FileLimits, writer: &dyn FileWriter, batch: &RecordBatch) -> u64 {
     let (bytes, rows) = (writer.bytes(), writer.rows());
+    if limits.pace == Pace::Blobs {
+        return rows_that_reach(limits.target_bytes.saturating_sub(bytes), batch) as u64;
+    }
     let row_bytes = match bytes.checked_div(rows) {
         Some(row_bytes) => row_bytes,
         None => batch.get_array_memory_size() as u64 / batch.num_rows().max(1) as u64,

@@ -16,6 +16,7 @@ use crate::bucket_writer::{BucketWriter, TableKind};
 use crate::existing::Existing;
 use crate::options::{UNAWARE_BUCKET, require_visible, require_writable};
 use crate::route::{Routed, Router};
+use crate::write_type::WriteType;
 
 /// Buckets completed at the same time.
 const FINISH_CONCURRENCY: usize = 8;
@@ -70,10 +71,11 @@ impl TableWriter {
         if !options.overwrite {
             require_visible(schema)?;
         }
+        let write_type = WriteType::of(schema, options.write_type.as_deref())?;
         Ok(Self {
-            kind: TableKind::new(&store, &options)?,
-            aligner: Aligner::new(&schema.fields)?,
-            router: Router::of(schema)?,
+            kind: TableKind::new(&store, &options, &write_type)?,
+            aligner: Aligner::new(&write_type)?,
+            router: Router::of(&write_type.schema)?,
             memory_bytes: match options.memory_bytes {
                 Some(bytes) => bytes,
                 None => store.options().write_buffer_bytes()?,

@@ -1,9 +1,10 @@
 use arrow::array::{AsArray, Int32Array, Int64Array, StringArray};
 use arrow::datatypes::Int32Type;
-use paimon_spec::{DataType, ErrorKind, TypeKind};
+use paimon_spec::{DataType, ErrorKind, TableSchema, TypeKind};
 use rstest::rstest;
 
 use super::*;
+use crate::testing::table_schema;
 
 fn fields() -> Vec<DataField> {
     let mut with_default = DataField::new(2, "level", DataType::not_null(TypeKind::Int));
@@ -13,6 +14,11 @@ fn fields() -> Vec<DataField> {
         DataField::new(1, "note", DataType::string()),
         with_default,
     ]
+}
+
+fn write_type(fields: Vec<DataField>) -> WriteType {
+    let schema = TableSchema { fields, ..table_schema(false, &[]) };
+    WriteType::all(&Arc::new(schema))
 }
 
 fn ints(values: &[Option<i32>]) -> ArrayRef {
@@ -29,7 +35,7 @@ fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
 }
 
 fn align(columns: &[(&str, ArrayRef)]) -> Result<RecordBatch> {
-    Aligner::new(&fields()).unwrap().align(&batch(columns))
+    Aligner::new(&write_type(fields())).unwrap().align(&batch(columns))
 }
 
 fn level(batch: &RecordBatch) -> Vec<i32> {
@@ -58,7 +64,7 @@ fn a_default_stands_where_nothing_is_given() {
 fn a_default_that_is_no_value_of_the_column_is_refused() {
     let mut fields = fields();
     fields[2].default_value = Some("seven".to_owned());
-    let error = Aligner::new(&fields).err().unwrap();
+    let error = Aligner::new(&write_type(fields)).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.message().contains("'level'"), "{error}");
 }

@@ -12,15 +12,16 @@ use paimon_io::{PutOutcome, TableStore};
 use paimon_scan::live_entries;
 use paimon_spec::{
     CommitKind, EntryHead, Error, ErrorKind, FileKind, IndexManifestEntry, KeyComparator, ManifestEntry,
-    ManifestFileMeta, Result, Snapshot,
+    ManifestFileMeta, Result, Snapshot, assign_row_ids,
 };
 
 use super::changes::Change;
-use super::conflict::{find_conflict, find_key_conflict, find_vector_conflict};
+use super::conflict::{find_conflict, find_key_conflict, find_vector_conflict, live_after};
 use super::index_files;
 use super::manifest_files::{ListFile, ManifestFiles};
 use super::manifest_merge;
 use super::overwrite::{PartitionSet, delete_all, delete_index_files};
+use super::row_ids::{RowUpdate, find_row_conflict};
 use super::statistics::row_count;
 use super::{CommitRequest, Committed, is_same_commit};
 
@@ -104,6 +105,8 @@ struct Publication<'a> {
     delta: Option<WrittenList>,
     /// The list of changelogs, which is the same whatever is there.
     changelog: Option<WrittenList>,
+    /// The columns of rows that change, once they are known.
+    update: Option<RowUpdate>,
     /// Manifests before and after the merge of the first try.
     merge: Option<(Vec<ManifestFileMeta>, Vec<ManifestFileMeta>)>,
 }
@@ -134,6 +137,7 @@ impl<'a> Publication<'a> {
             needed: HashSet::new(),
             delta: None,
             changelog: None,
+            update: None,
             merge: None,
         })
     }
@@ -277,7 +281,13 @@ impl<'a> Publication<'a> {
             return Err(Error::new(ErrorKind::CommitConflict, "the table was dropped while it was committed to")
                 .with_context("location", store.storage().root_url()));
         };
-        let delta = self.delta(latest).await?;
+        let id = next_id(latest)?;
+        let mut delta = self.delta(latest).await?;
+        let mut next_row_id = latest.and_then(|latest| latest.next_row_id).unwrap_or(0);
+        if store.options().row_tracking_enabled()? {
+            let group = store.options().row_tracking_partition_group_on_commit()?;
+            (delta.entries, next_row_id) = assign_row_ids(delta.entries, next_row_id, id, group)?;
+        }
         let delta_rows = row_count(&delta.entries)?;
         let changelog = &self.change.changelog;
         let changelog_record_count = if changelog.is_empty() { None } else { Some(row_count(changelog)?) };
@@ -289,7 +299,7 @@ impl<'a> Publication<'a> {
         let (manifests, mut files) = self.base_manifests(latest).await?;
         let base_list = self.files.add_list(&manifests)?;
         files.insert(base_list.name.clone());
-        let delta_list = self.delta_list(&delta.entries)?;
+        let delta_list = self.delta_list(&delta.entries, store.options().row_tracking_enabled()?)?;
         let changelog_list = self.changelog_list()?;
         files.extend(
             [Some(&delta_list), changelog_list.as_ref()].into_iter().flatten().flat_map(|list| list.files.clone()),
@@ -307,7 +317,7 @@ impl<'a> Publication<'a> {
         let snapshot = Snapshot {
             version: Some(SNAPSHOT_VERSION),
             uuid: Some(clock.unique_id()),
-            id: next_id(latest)?,
+            id,
             schema_id: schema.id,
             base_manifest_list: base_list.name,
             base_manifest_list_size: Some(base_list.size),
@@ -330,7 +340,7 @@ impl<'a> Publication<'a> {
                 .filter(|latest| latest.schema_id == schema.id)
                 .and_then(|latest| latest.statistics.clone()),
             properties,
-            next_row_id: Some(latest.and_then(|latest| latest.next_row_id).unwrap_or(0)),
+            next_row_id: Some(next_row_id),
             operation: None,
         };
         let uuid = snapshot.uuid.clone().unwrap_or_default();
@@ -357,9 +367,9 @@ impl<'a> Publication<'a> {
         Ok((merged, names))
     }
 
-    /// The list of the manifests of `entries`, which are what the state before leaves of the change.
-    fn delta_list(&mut self, entries: &[ManifestEntry]) -> Result<WrittenList> {
-        let depends_on_base = self.change.replaces.is_some();
+    /// The list of the manifests of `entries`, which are what the state before makes of the change.
+    fn delta_list(&mut self, entries: &[ManifestEntry], row_tracking: bool) -> Result<WrittenList> {
+        let depends_on_base = self.change.replaces.is_some() || row_tracking;
         if let Some(written) = self.delta.as_ref().filter(|_| !depends_on_base) {
             return Ok(written.clone());
         }
@@ -377,8 +387,12 @@ impl<'a> Publication<'a> {
     }
 
     /// What changes against the state `latest`, after checking that it can.
-    async fn delta(&self, latest: Option<&Snapshot>) -> Result<Delta> {
-        let (store, change) = (self.store, &self.change);
+    async fn delta(&mut self, latest: Option<&Snapshot>) -> Result<Delta> {
+        let store = self.store;
+        if let Some(latest) = latest {
+            self.check_update(latest).await?;
+        }
+        let change = &self.change;
         let previous_index = match latest.and_then(|latest| latest.index_manifest.as_deref()) {
             Some(name) if change.replaces.is_some() || !change.index_changes.is_empty() => {
                 store.index_manifest(name).await?
@@ -406,11 +420,13 @@ impl<'a> Publication<'a> {
                 refuse(find_conflict(&base, &change.entries, change.kind))?;
                 self.check_keys(live_after(&base, &change.entries))?;
                 refuse(find_vector_conflict(live_after(&base, &change.entries), &change.index_changes))?;
+                self.check_row_ids(&base)?;
                 (change.entries.clone(), change.index_changes.clone())
             }
             (_, latest) => {
                 refuse(find_conflict(&[], &change.entries, change.kind))?;
                 self.check_keys(change.entries.iter())?;
+                self.check_row_ids(&[])?;
                 if let Some(latest) = latest {
                     check_bucket_numbers(store, latest, &change.entries).await?;
                 }
@@ -424,6 +440,27 @@ impl<'a> Publication<'a> {
             Some(index_files::combine(&previous_index, &index_changes, has_buckets)?)
         };
         Ok(Delta { entries, index_files })
+    }
+
+    /// Refuses to change rows that another commit has changed since it was decided what to change.
+    async fn check_update(&mut self, latest: &Snapshot) -> Result<()> {
+        let Some(as_of) = self.change.check_from_snapshot else { return Ok(()) };
+        let mut update = match self.update.take() {
+            Some(update) => update,
+            None => RowUpdate::of(self.store, as_of, &self.change.entries).await?,
+        };
+        let conflict = update.find_conflict(self.store, latest).await?;
+        self.update = Some(update);
+        refuse(conflict)
+    }
+
+    /// Refuses changes of rows whose files are not as they were.
+    fn check_row_ids(&self, base: &[ManifestEntry]) -> Result<()> {
+        if !self.store.options().data_evolution_enabled()? {
+            return Ok(());
+        }
+        let Change { entries, kind, check_from_snapshot, .. } = &self.change;
+        refuse(find_row_conflict(base, entries, *kind, check_from_snapshot.is_some())?)
     }
 
     /// Refuses a state whose levels of sorted files would not be sorted any more.
@@ -493,14 +530,6 @@ async fn previous_rows(store: &TableStore, latest: Option<&Snapshot>) -> Result<
         Some(Snapshot { total_record_count: Some(count), .. }) => Ok(*count),
         Some(latest) => row_count(&live_entries(store, latest, &|_, _| true).await?),
     }
-}
-
-/// Live files after the entries are applied to `base`.
-fn live_after<'e>(base: &'e [ManifestEntry], entries: &'e [ManifestEntry]) -> impl Iterator<Item = &'e ManifestEntry> {
-    let deleted: HashSet<_> =
-        entries.iter().filter(|entry| entry.kind == FileKind::Delete).map(ManifestEntry::identifier).collect();
-    let added = entries.iter().filter(|entry| entry.kind == FileKind::Add);
-    base.iter().filter(move |entry| !deleted.contains(&entry.identifier())).chain(added)
 }
 
 /// Refuses new files of a bucketed table whose partitions are there with another number of buckets: rows of one key would

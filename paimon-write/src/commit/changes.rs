@@ -22,16 +22,26 @@ pub(super) struct Change {
     pub(super) index_changes: Vec<IndexManifestEntry>,
     /// Partitions whose files and index files all go.
     pub(super) replaces: Option<PartitionSet>,
+    /// The snapshot by which it was decided what rows to change.
+    pub(super) check_from_snapshot: Option<i64>,
 }
 
 impl Change {
     fn new(kind: CommitKind) -> Self {
-        Self { kind, entries: Vec::new(), changelog: Vec::new(), index_changes: Vec::new(), replaces: None }
+        Self {
+            kind,
+            entries: Vec::new(),
+            changelog: Vec::new(),
+            index_changes: Vec::new(),
+            replaces: None,
+            check_from_snapshot: None,
+        }
     }
 
     /// Whether it only adds files that fit whatever is there.
     pub(super) fn only_adds(&self) -> bool {
-        self.kind == CommitKind::Append && self.entries.iter().all(|entry| entry.file.level == 0)
+        let is_new = |entry: &ManifestEntry| entry.file.level == 0 && entry.file.first_row_id.is_none();
+        self.kind == CommitKind::Append && self.entries.iter().all(is_new)
     }
 
     fn is_empty(&self) -> bool {
@@ -66,9 +76,15 @@ pub(super) fn plan(schema: &TableSchema, request: &CommitRequest, messages: &[Co
         let target = if only_compacts { &mut compacted } else { &mut written };
         target.index_changes.extend(message.index_changes.iter().cloned());
     }
+    written.check_from_snapshot = messages.iter().filter_map(|message| message.check_from_snapshot).min();
     let (has_written, has_compacted) = (!written.is_empty(), !compacted.is_empty());
 
     if !matches!(request.mode, CommitMode::Append) {
+        let changes_rows = |entry: &&ManifestEntry| entry.kind == FileKind::Add && entry.file.first_row_id.is_some();
+        if let Some(entry) = written.entries.iter().find(changes_rows) {
+            return Err(Error::invalid("changes of rows by their ids cannot be committed while rows are replaced")
+                .with_context("file", &entry.file.file_name));
+        }
         // Readers of changelogs pass over replaced rows, so Java commits none either.
         written.changelog.clear();
         if !has_compacted {

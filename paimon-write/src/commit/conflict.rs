@@ -46,6 +46,23 @@ pub enum Conflict {
         /// The data file's name.
         file: String,
     },
+    /// Rows to be changed by their ids are not (or not all) in files of these ids any more.
+    RowsGone {
+        /// A file with row ids that are to be changed, or deleted.
+        file: String,
+    },
+    /// Files that make rows together would not have the same row ids.
+    RowsApart {
+        /// Which ones.
+        reason: String,
+    },
+    /// Another commit has changed the same columns of the same rows since.
+    RowsChanged {
+        /// A file of the other commit.
+        file: String,
+        /// The other commit's snapshot.
+        snapshot: i64,
+    },
 }
 
 impl fmt::Display for Conflict {
@@ -68,6 +85,19 @@ impl fmt::Display for Conflict {
             Self::VectorWithoutFile { file } => {
                 write!(f, "rows of data file {file} were to be deleted, but another commit has removed the file")
             }
+            Self::RowsGone { file } => write!(
+                f,
+                "the rows that data file {file} is for are not in files of the same row ids any more, because another \
+                 commit has removed or rewritten them: run the update again"
+            ),
+            Self::RowsApart { reason } => {
+                write!(f, "another commit has rewritten files of the same rows: run the update again ({reason})")
+            }
+            Self::RowsChanged { file, snapshot } => write!(
+                f,
+                "snapshot {snapshot} has changed the same columns of the same rows, with data file {file}: run the update \
+                 again"
+            ),
         }
     }
 }
@@ -85,6 +115,17 @@ impl From<Conflict> for Error {
 /// deleted is there.
 pub fn find_conflict(base: &[ManifestEntry], delta: &[ManifestEntry], kind: CommitKind) -> Option<Conflict> {
     find_bucket_conflict(base, delta, kind).or_else(|| find_file_conflict(base, delta))
+}
+
+/// Live files after the entries are applied to `base`.
+pub(super) fn live_after<'e>(
+    base: &'e [ManifestEntry],
+    entries: &'e [ManifestEntry],
+) -> impl Iterator<Item = &'e ManifestEntry> {
+    let deleted: HashSet<_> =
+        entries.iter().filter(|entry| entry.kind == FileKind::Delete).map(ManifestEntry::identifier).collect();
+    let added = entries.iter().filter(|entry| entry.kind == FileKind::Add);
+    base.iter().filter(move |entry| !deleted.contains(&entry.identifier())).chain(added)
 }
 
 /// Whether the changes of deletion vectors are for files that are live after the commit, by name.

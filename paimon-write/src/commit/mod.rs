@@ -8,6 +8,7 @@
 //! | `overwrite` | which partitions are replaced, and by that which files go |
 //! | `upgrade` | new files of an overwrite straight to the last level |
 //! | `index_files` | the index files of the next snapshot |
+//! | `row_ids` | whether rows that are changed by their ids are still there as they were |
 //! | `manifest_merge` | fewer, larger manifests |
 //! | `manifest_files` | the metadata files that a commit writes, and which of them are still needed |
 //! | `statistics` | what manifests and snapshots say about the files in them |
@@ -19,6 +20,7 @@ mod index_files;
 mod manifest_files;
 mod manifest_merge;
 mod overwrite;
+mod row_ids;
 mod statistics;
 mod upgrade;
 
@@ -100,14 +102,18 @@ pub enum Committed {
 /// `overwrite-upgrade`). Changelog files are committed by [`CommitMode::Append`] alone: to readers of changelogs an
 /// overwrite has no changes.
 ///
+/// In a table with row tracking new rows get their ids here, and files their sequence numbers; both follow the snapshot
+/// that the commit is built on. Rows that messages change by their ids must be there as they were: see
+/// [`CommitMessage::check_from_snapshot`].
+///
 /// The messages' data files are never deleted here. See [`abort`] for that, and do not call it after an error for which
 /// [`outcome_is_unknown`] holds.
 ///
 /// # Errors
 /// `CommitConflict` when what is to be replaced or deleted is no longer there, when a bucket number differs from that of
 /// the rows that are there, when files of one level would overlap, when the table is another one by now, and (retryable)
-/// when too many races were lost; `InvalidInput` for messages that do not fit the request, and for two of one bucket of a
-/// primary-key table; `Unsupported` for tables that this build does not write, and for new rows that nobody would see
+/// when too many races were lost; `InvalidInput` for messages that do not fit the request, for two of one bucket of a
+/// primary-key table, and for two changes of one column of a row; `Unsupported` for tables that this build does not write, and for new rows that nobody would see
 /// before a compaction.
 pub async fn commit(store: &TableStore, request: &CommitRequest, messages: &[CommitMessage]) -> Result<Committed> {
     require_writable(store.schema())?;

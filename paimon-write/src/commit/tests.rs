@@ -10,7 +10,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::testing::{adds, data_file, live_files, partition, request, schema};
-use crate::tests::stores::{create, open};
+use crate::tests::stores::{self, create, creates_snapshot, open};
 
 fn unpartitioned() -> paimon_spec::BinaryRow {
     paimon_spec::BinaryRow::empty()
@@ -343,10 +343,6 @@ async fn batch_commits_of_one_user_are_all_made() {
     assert_eq!(find_commit(&table, "tester", BATCH_IDENTIFIER).await.unwrap(), None);
 }
 
-fn creates_snapshot(call: &Call) -> bool {
-    call.operation == Operation::PutNew && call.path.contains("/snapshot-")
-}
-
 #[rstest]
 #[case::once(1)]
 #[case::more_often_than_is_tried(1_000)]
@@ -550,24 +546,10 @@ async fn appends_and_overwrites_at_the_same_time_keep_to_their_partitions() {
     }
 }
 
-/// Publishes a snapshot of somebody else just before each of the next `times` tries.
-fn get_ahead(faulty: &FaultyStore, memory: &Arc<InMemory>, mut times: u32) {
-    let memory = Arc::clone(memory);
-    faulty.fail_before(move |call| {
-        if creates_snapshot(call) && times > 0 {
-            times -= 1;
-            let rival = times;
-            let memory: Arc<dyn ObjectStore> = memory.clone();
-            let race = std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-                runtime.block_on(async {
-                    let table = open(memory, 1_000 + u64::from(rival)).await;
-                    let _ = append(&table, &[&format!("rival-{rival}")]).await.unwrap();
-                });
-            });
-            race.join().unwrap();
-        }
-        false
+/// Somebody else publishes a snapshot just before each of the next `times` tries.
+fn get_ahead(faulty: &FaultyStore, memory: &Arc<InMemory>, times: u32) {
+    stores::get_ahead(faulty, memory, times, |table, number| async move {
+        let _ = append(&table, &[&format!("rival-{number}")]).await.unwrap();
     });
 }
 

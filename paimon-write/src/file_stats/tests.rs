@@ -12,7 +12,8 @@ fn layout(options: &[(&str, &str)]) -> StatsLayout {
         options: options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         ..Schema::default()
     };
-    StatsLayout::of(&TableSchema::create(schema, 0).unwrap()).unwrap()
+    let schema = TableSchema::create(schema, 0).unwrap();
+    StatsLayout::of(&schema, &schema.fields).unwrap()
 }
 
 fn known(min: Datum, max: Datum) -> ColumnStats {

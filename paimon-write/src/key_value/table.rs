@@ -11,7 +11,7 @@ use super::unmerged::Unmerged;
 use crate::WriteOptions;
 use crate::file_index::IndexLayout;
 use crate::file_stats::StatsLayout;
-use crate::rolling::{FileExtras, FileLimits, FileNames, RollingWriter};
+use crate::rolling::{FileExtras, FileLimits, FileNames, Pace, RollingWriter};
 
 /// How rows of one primary-key table become files, whatever their bucket.
 #[derive(Debug)]
@@ -87,10 +87,11 @@ impl FileStyle {
     fn of_data(store: &TableStore) -> Result<Self> {
         let schema = store.schema();
         let options = schema.table_options();
-        let indexes = IndexLayout::of(schema)?.map(Arc::new);
+        let indexes = IndexLayout::of(schema, &schema.fields)?.map(Arc::new);
         let limits = FileLimits {
             target_bytes: options.target_file_bytes(true)?,
             target_rows: options.target_file_rows()?.max(1),
+            pace: Pace::Rows,
         };
         let level = TableSchema { options: options.at_level(0)?, ..schema.as_ref().clone() };
         Self::new(store, level, options.data_file_prefix(), limits, indexes)
@@ -99,7 +100,7 @@ impl FileStyle {
     fn of_changelog(store: &TableStore) -> Result<Self> {
         let schema = store.schema();
         let options = schema.table_options();
-        let limits = FileLimits { target_bytes: options.target_file_bytes(true)?, target_rows: u64::MAX };
+        let limits = FileLimits { target_bytes: options.target_file_bytes(true)?, ..FileLimits::NONE };
         let changelog = TableSchema { options: options.of_changelog_files()?, ..schema.as_ref().clone() };
         // They are read from one end to the other, so no index is of use.
         Self::new(store, changelog, options.changelog_file_prefix(), limits, None)
@@ -114,7 +115,7 @@ impl FileStyle {
     ) -> Result<Self> {
         Ok(Self {
             columns: Arc::new(KeyedColumns::of(&schema)?),
-            stats: StatsLayout::of(&schema)?,
+            stats: StatsLayout::of(&schema, &schema.fields)?,
             names: FileNames::of(store, &schema, prefix)?,
             schema: Arc::new(schema),
             limits,

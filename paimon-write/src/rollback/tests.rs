@@ -136,15 +136,11 @@ async fn a_commit_meanwhile_is_kept_and_told() {
     assert_eq!(files, ["a", "b", "c", "d", "e"]);
 }
 
-#[rstest]
-#[case::row_ids("row-tracking.enabled", "true")]
-#[case::columns_of_files("data-evolution.enabled", "true")]
-#[case::files_of_others("type", "object-table")]
 #[tokio::test]
-async fn tables_whose_history_has_more_are_not_rolled_back(#[case] option: &str, #[case] value: &str) {
+async fn tables_whose_history_has_more_are_not_rolled_back() {
     let (_, table) = table().await;
     let mut schema = (**table.schema()).clone();
-    schema.options.insert(option.into(), value.into());
+    schema.options.insert("type".into(), "object-table".into());
     let error = rollback(&table.with_schema(Arc::new(schema)), &ReadPoint::Snapshot(3)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }

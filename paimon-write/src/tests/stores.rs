@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
-use paimon_io::testkit::{self, FaultyStore};
+use paimon_io::testkit::{self, Call, FaultyStore, Operation};
 use paimon_io::{FileSnapshotCommit, Storage, TableStore};
 use paimon_spec::{BinaryRow, Result, Schema};
 
@@ -67,4 +67,32 @@ pub(crate) async fn dying_at_each_call(
             return;
         }
     }
+}
+
+/// Whether a call publishes a snapshot.
+pub(crate) fn creates_snapshot(call: &Call) -> bool {
+    call.operation == Operation::PutNew && call.path.contains("/snapshot-")
+}
+
+/// Lets a `rival` do something to the table in `memory`, as a process of its own, just before each of the next `times`
+/// tries to publish a snapshot through `faulty`. The rival gets a number, counting down to 0.
+pub(crate) fn get_ahead<W: Future<Output = ()>>(
+    faulty: &FaultyStore,
+    memory: &Arc<InMemory>,
+    mut times: u32,
+    rival: impl Fn(TableStore, u32) -> W + Copy + Send + 'static,
+) {
+    let memory = Arc::clone(memory);
+    faulty.fail_before(move |call| {
+        if creates_snapshot(call) && times > 0 {
+            times -= 1;
+            let (memory, number) = (Arc::clone(&memory) as Arc<dyn ObjectStore>, times);
+            let race = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                runtime.block_on(async { rival(open(memory, 1_000 + u64::from(number)).await, number).await });
+            });
+            race.join().unwrap();
+        }
+        false
+    });
 }

@@ -155,6 +155,18 @@ async fn sequence_numbers_of_a_bucket_go_on_from_those_that_are_there() {
 }
 
 #[tokio::test]
+async fn files_with_row_ids_leave_their_sequence_numbers_to_the_commit() {
+    let options = [("row-tracking.enabled", "true"), ("target-file-row-num", "2")];
+    let table = testkit::create_table(schema(false, &options)).await;
+    let messages = write(&table, WriteOptions::default(), &[batch(&[(None, 1), (None, 2), (None, 3)])]).await;
+    let sequences: Vec<_> =
+        messages[0].new_files.iter().map(|file| (file.min_sequence_number, file.max_sequence_number)).collect();
+    assert_eq!(sequences, [(0, 1), (0, 0)], "each file begins at 0, which stands for the snapshot");
+    let _ = commit(&table, &request(&table, CommitMode::Append).await, &messages).await.unwrap();
+    assert_eq!(rows(&table).await, [(None, 1), (None, 2), (None, 3)]);
+}
+
+#[tokio::test]
 async fn an_aborted_writer_leaves_no_files() {
     let table = testkit::create_table(schema(false, &[("target-file-row-num", "2")])).await;
     let mut writer =
@@ -183,7 +195,6 @@ async fn a_refused_batch_names_the_column_and_the_rest_can_be_aborted() {
 
 #[rstest]
 #[case::the_type(&[("type", "format-table")], "format-table")]
-#[case::row_tracking(&[("row-tracking.enabled", "true")], "row-tracking")]
 #[case::external_paths(&[("data-file.external-paths", "file:///elsewhere")], "external-paths")]
 #[tokio::test]
 async fn tables_that_are_not_written_yet_say_so(#[case] options: &[(&str, &str)], #[case] named: &str) {
