@@ -123,6 +123,7 @@ impl BlobStream {
         let start = self.position.min(size);
         let end = start.saturating_add(most).min(size);
         if start == end {
+            // Whoever stands after the end stays there.
             return Ok(Bytes::new());
         }
         let bytes = match self.window.part(start, end) {

@@ -26,7 +26,13 @@
 //! (format facts §9). The same merge serves writers, with [`merge_buffer`] for rows in memory and [`merge_sorted`] for
 //! runs of them.
 //!
+//! Tables with column groups (data evolution) keep a row in several files. Those that have the same rows are stitched:
+//! each column comes from the newest file that has it, BLOB columns row by row from several files; `_ROW_ID` and
+//! `_SEQUENCE_NUMBER` are columns like others where the table tracks rows (format facts §12 and §13).
+//!
 //! ```text
+//! split -> row groups -> all columns in one file:  read as it stands
+//!                        otherwise:                rows that may be wanted -> lanes of columns, row by row side by side
 //! split -> sections -> one run:   read as it stands, under the whole predicate
 //!                      more runs: each decoded under what the key says of the predicate -> loser tree
 //!                                 -> chunks of whole keys -> merge function -> the predicate, exactly
@@ -36,7 +42,12 @@
 //! |---|---|
 //! | `plan` | what of a file is read, and how it becomes the rows asked for: pure |
 //! | `request` | [`ReadRequest`]: what is asked of a split |
-//! | `read` | the rows of a split: file after file, or merged |
+//! | `read` | the rows of a split: file after file, stitched, or merged |
+//! | `group` | which files make which rows, and how these are read |
+//! | `stitch` | a row group: rows that may be wanted, the condition first, then the other columns |
+//! | `lanes` | columns of several files in step |
+//! | `blobs` | a BLOB column in files of its own: which file gives which row |
+//! | `row_ids` | row ids and sequence numbers, as conditions and as columns |
 //! | `opening` | a file of a split before it is read: its indexes are asked, then it is opened |
 //! | `files` | files in order: the next ones opened while one is decoded: one on local disks, many small ones from afar |
 //! | `names` | when a file may be read by column names, without any of this |
@@ -51,7 +62,7 @@
 //! | `function` | [`MergeFunction`] and the merge engines |
 //!
 //! Invariants: nothing here looks at the latest state of a table; a split and a schema decide the rows. No condition on a
-//! column outside the key is looked at before rows are merged. In memory of a merge are a few batches of each run, within
+//! column outside the key is looked at before rows are merged. No file of a row group leaves rows out by itself. In memory of a merge are a few batches of each run, within
 //! [`ReadRequest::memory_bytes`].
 //! Not here: which splits there are (`paimon-scan`), formats of files (`paimon-io`), files of merged rows
 //! (`paimon-write`).

@@ -11,10 +11,7 @@ use crate::context::adapt_context;
 use crate::errors::OrRaise;
 use crate::runtime::{Process, block_on};
 use crate::schema::{parse_changes, parse_schema};
-use crate::table::NativeTable;
-
-/// The system table that reads only what needs no merge.
-const READ_OPTIMIZED: &str = "ro";
+use crate::table::{NativeTable, View};
 
 /// A connected catalog.
 #[pyclass(frozen, module = "pypaimon._native")]
@@ -78,9 +75,14 @@ impl NativeCatalog {
     fn get_table(&self, py: Python<'_>, database: &str, object: &str) -> PyResult<NativeTable> {
         let catalog = self.catalog.clone();
         let mut identifier = Identifier::new(database, object).or_raise(py)?;
-        let read_optimized = identifier.system_table.take_if(|name| name == READ_OPTIMIZED).is_some();
+        let view = identifier.system_table.as_deref().and_then(View::from_name);
+        if view.is_some() {
+            identifier.system_table = None;
+        }
         let store = block_on(py, async move { catalog.table(&identifier).await })?;
-        Ok(NativeTable::new(store, self.catalog.options().clone(), read_optimized))
+        let view = view.unwrap_or(View::Whole);
+        view.check(&store).or_raise(py)?;
+        Ok(NativeTable::new(store, self.catalog.options().clone(), view))
     }
 
     fn alter_table(

@@ -65,7 +65,7 @@ pub(crate) fn new_context() -> IoContext {
     let capacity = std::env::var(CACHE_VARIABLE).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(CACHE_BYTES);
     let mut context = IoContext::new(Arc::new(SystemClock), MetadataCache::new(capacity));
     context.spawner = Some(Arc::new(Tasks));
-    context
+    paimon_blob::register(context)
 }
 
 /// `context` as a catalog's options want it: `cache-enabled` (default true), `local.fsync` (default false); and with

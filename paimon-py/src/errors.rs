@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 /// Context keys that choose a class or become an attribute.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "database",
     "table",
     "column",
@@ -18,6 +18,8 @@ const KEYS: [&str; 11] = [
     "expired snapshot",
     "file",
     "path",
+    "url",
+    "row",
     "option",
     "outcome",
 ];

@@ -4,6 +4,8 @@
 //! Python noun; one entrance to the runtime (`runtime::block_on`) and one exit for errors (`errors::to_py_err`).
 //! No rule of the table format lives here.
 
+mod blob;
+mod blob_views;
 mod branches;
 mod catalog;
 mod context;
@@ -17,6 +19,7 @@ mod snapshots;
 mod stream;
 mod table;
 mod tags;
+mod update;
 mod values;
 mod write;
 
@@ -37,8 +40,17 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<stream::NativeStream>()?;
     module.add_class::<stream::NativeBatch>()?;
     module.add_class::<schema::NativeSchema>()?;
+    module.add_class::<blob::NativeBlobStream>()?;
+    module.add_class::<update::NativeMatches>()?;
+    module.add_class::<update::NativeUpdate>()?;
     module.add_class::<write::NativeWriter>()?;
     module.add_class::<write::NativeCommitMessage>()?;
+    module.add_function(wrap_pyfunction!(blob::open_file, module)?)?;
+    module.add_function(wrap_pyfunction!(blob::encode_descriptor, module)?)?;
+    module.add_function(wrap_pyfunction!(blob::decode_descriptor, module)?)?;
+    module.add_function(wrap_pyfunction!(blob::looks_like_descriptor, module)?)?;
+    module.add_function(wrap_pyfunction!(blob::encode_view, module)?)?;
+    module.add_function(wrap_pyfunction!(blob::decode_view, module)?)?;
     module.add_function(wrap_pyfunction!(schema::fields_from_arrow, module)?)?;
     module.add_function(wrap_pyfunction!(schema::fields_to_arrow, module)?)?;
     module.add_function(wrap_pyfunction!(options::known_option_warnings, module)?)?;

@@ -177,6 +177,7 @@ pub(crate) struct NativeFile {
     schema_id: i64,
     level: i32,
     has_deletions: bool,
+    is_blob: bool,
 }
 
 impl NativeFile {
@@ -189,6 +190,7 @@ impl NativeFile {
             schema_id: file.schema_id,
             level: file.level,
             has_deletions,
+            is_blob: file.is_blob(),
         }
     }
 }

@@ -6,12 +6,13 @@
 use std::collections::BTreeSet;
 
 use paimon_spec::predicate::{Literal, Method, Predicate, bind};
-use paimon_spec::{Error, TableSchema};
+use paimon_spec::{DataField, Error};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyFloat, PyInt, PyString, PyTuple};
 
 use crate::errors::OrRaise;
+use crate::table::column as column_of;
 
 /// `date(1970, 1, 1).toordinal()`.
 const EPOCH_ORDINAL: i32 = 719_163;
@@ -25,10 +26,10 @@ pub(crate) struct NativePredicate {
 }
 
 impl NativePredicate {
-    /// Binds the names of `tree` to the columns of `schema`.
-    pub(crate) fn bind(py: Python<'_>, schema: &TableSchema, tree: &Bound<'_, PyAny>) -> PyResult<Self> {
+    /// Binds the names of `tree` to columns.
+    pub(crate) fn bind(py: Python<'_>, known: &[DataField], tree: &Bound<'_, PyAny>) -> PyResult<Self> {
         let mut columns = BTreeSet::new();
-        let (predicate, text) = bind_tree(py, schema, tree, &mut columns)?;
+        let (predicate, text) = bind_tree(py, known, tree, &mut columns)?;
         Ok(Self { predicate, columns, text })
     }
 }
@@ -50,14 +51,14 @@ impl NativePredicate {
 
 fn bind_tree(
     py: Python<'_>,
-    schema: &TableSchema,
+    known: &[DataField],
     tree: &Bound<'_, PyAny>,
     columns: &mut BTreeSet<String>,
 ) -> PyResult<(Predicate, String)> {
     let parts = tree.cast::<PyTuple>()?;
     let kind: String = parts.get_item(0)?.extract()?;
     let mut all = |trees: Bound<'_, PyAny>| -> PyResult<(Vec<Predicate>, Vec<String>)> {
-        let bound = trees.try_iter()?.map(|tree| bind_tree(py, schema, &tree?, columns));
+        let bound = trees.try_iter()?.map(|tree| bind_tree(py, known, &tree?, columns));
         Ok(bound.collect::<PyResult<Vec<_>>>()?.into_iter().map(|(part, text)| (part, format!("({text})"))).unzip())
     };
     match kind.as_str() {
@@ -70,13 +71,13 @@ fn bind_tree(
             Ok((Predicate::or(parts), texts.join(" OR ")))
         }
         "not" => {
-            let (part, text) = bind_tree(py, schema, &parts.get_item(1)?, columns)?;
+            let (part, text) = bind_tree(py, known, &parts.get_item(1)?, columns)?;
             Ok((part.negate(), format!("NOT ({text})")))
         }
         "leaf" => {
             let (_, method, column, literals): (Bound<'_, PyAny>, String, String, Vec<Bound<'_, PyAny>>) =
                 parts.extract()?;
-            bind_leaf(py, schema, &method, column, &literals, columns)
+            bind_leaf(py, known, &method, column, &literals, columns)
         }
         other => Err(PyTypeError::new_err(format!("a predicate tree cannot start with {other:?}"))),
     }
@@ -84,7 +85,7 @@ fn bind_tree(
 
 fn bind_leaf(
     py: Python<'_>,
-    schema: &TableSchema,
+    known: &[DataField],
     method: &str,
     column: String,
     literals: &[Bound<'_, PyAny>],
@@ -92,11 +93,7 @@ fn bind_leaf(
 ) -> PyResult<(Predicate, String)> {
     let shown = literals.iter().map(|literal| Ok(literal.repr()?.to_string())).collect::<PyResult<Vec<_>>>()?;
     let text = format!("{column} {method} {}", shown.join(", "));
-    let field = schema.field(&column).ok_or_else(|| {
-        let known = schema.fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ");
-        Error::invalid(format!("column '{column}' does not exist; the table has: {known}"))
-    });
-    let field = field.or_raise(py)?;
+    let field = column_of(known, &column).or_raise(py)?;
     let inexact = || {
         let (text, of) = (text.trim_end(), &field.data_type);
         Error::unsupported(format!(

@@ -10,6 +10,7 @@ use arrow::array::{RecordBatch, StructArray};
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use arrow::error::ArrowError;
 use futures::StreamExt;
+use paimon_blob::Presenter;
 use paimon_io::TableStore;
 use paimon_merge::ReadRequest;
 use paimon_spec::{DataSplit, Error, ErrorKind, Result};
@@ -33,6 +34,8 @@ pub(crate) struct Reading {
     pub(crate) request: ReadRequest,
     /// Arrow schema of the batches.
     pub(crate) schema: SchemaRef,
+    /// Gives BLOB columns their form; `None` when there are none.
+    pub(crate) presenter: Option<Presenter>,
     /// Splits that are read at the same time, at least 1.
     pub(crate) parallelism: usize,
 }
@@ -141,6 +144,9 @@ impl Reading {
             let Some(split) = self.splits.get(index) else { return Ok(()) };
             let opened = paimon_merge::read(&self.store, split, &request).await;
             let mut read = self.named(split, opened).await?;
+            if let Some(presenter) = &self.presenter {
+                read = presenter.present(read);
+            }
             while let Some(batch) = read.next().await {
                 let batch = self.named(split, batch).await?;
                 if let Some(limit) = &mut request.limit {

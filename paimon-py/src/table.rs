@@ -4,11 +4,13 @@ mod native_parquet;
 mod options;
 mod partition_batch;
 mod read_point;
+mod view;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
+use paimon_blob::BlobSource;
 use paimon_io::{FileSnapshotCommit, Storage, TableStore, arrow_schema};
 use paimon_merge::ReadRequest;
 use paimon_scan::{ScanRequest, Slice};
@@ -16,13 +18,15 @@ use paimon_spec::{DataField, DataSplit, Error, Result, TableSchema};
 use paimon_write::{ChannelRouter, CommitMode, CommitRequest, Committed, WriteOptions};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use pyo3_arrow::PyRecordBatch;
+use pyo3_arrow::{PyArray, PyRecordBatch};
 use pyo3_arrow::error::PyArrowError;
 
 use self::native_parquet::why_not_native;
 use self::options::{changed_options, on_branch, travels, with_options};
 use self::partition_batch::partition_batch;
 use self::read_point::{Pin, State, StateReader, StateTuple, latest_schema};
+pub(crate) use self::view::{View, column, known_columns};
+use crate::blob::{NativeBlobStream, fetch_blobs, presenter};
 use crate::branches::NativeBranches;
 use crate::context::adapt_context;
 use crate::errors::OrRaise;
@@ -34,6 +38,7 @@ use crate::schema::{NativeSchema, schema_text};
 use crate::snapshots::NativeSnapshots;
 use crate::stream::{NativeBatch, NativeStream, Reading};
 use crate::tags::NativeTags;
+use crate::update::NativeUpdate;
 use crate::write::{NativeCommitMessage, NativeWriter};
 
 /// Bytes of rows that the merges of one read hold, about, however many splits are read at the same time.
@@ -47,27 +52,17 @@ pub(crate) struct NativeTable {
     /// Options that `copy` set or removed, on top of the stored ones.
     dynamic: BTreeMap<String, Option<String>>,
     pin: Option<Pin>,
-    /// Whether only what needs no merge is read: the highest level of a table with a primary key.
-    read_optimized: bool,
+    view: View,
 }
 
 impl NativeTable {
-    pub(crate) fn new(store: TableStore, catalog_options: BTreeMap<String, String>, read_optimized: bool) -> Self {
-        Self { store, catalog_options, dynamic: BTreeMap::new(), pin: None, read_optimized }
+    pub(crate) fn new(store: TableStore, catalog_options: BTreeMap<String, String>, view: View) -> Self {
+        Self { store, catalog_options, dynamic: BTreeMap::new(), pin: None, view }
     }
 
     fn with(&self, store: TableStore, pin: Option<Pin>) -> Self {
         let (catalog_options, dynamic) = (self.catalog_options.clone(), self.dynamic.clone());
-        Self { store, catalog_options, dynamic, pin, read_optimized: self.read_optimized }
-    }
-
-    /// # Errors
-    /// `InvalidInput` for a view that only reads.
-    fn require_writable(&self) -> Result<()> {
-        if self.read_optimized {
-            return Err(Error::invalid("a read-optimised table ('$ro') cannot be written; write the table itself"));
-        }
-        Ok(())
+        Self { store, catalog_options, dynamic, pin, view: self.view }
     }
 
     /// What it takes to find what this table reads, to be used off the Python thread.
@@ -76,18 +71,12 @@ impl NativeTable {
     }
 
     fn fields(&self, columns: Option<&[String]>) -> Result<Vec<DataField>> {
-        let schema = self.store.schema();
-        let Some(columns) = columns else { return Ok(schema.fields.clone()) };
-        let field = |name: &String| {
-            let known = || schema.fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ");
-            schema.field(name).cloned().ok_or_else(|| {
-                Error::invalid(format!("column '{name}' does not exist; the table has: {}", known()))
-                    .with_context("column", name)
-            })
-        };
-        columns.iter().map(field).collect()
+        let Some(columns) = columns else { return Ok(self.view.columns(&self.store)) };
+        let known = known_columns(&self.store)?;
+        columns.iter().map(|name| column(&known, name).cloned()).collect()
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what the two ways to read have in common")]
     fn reading(
         &self,
         splits: &[PyRef<'_, NativeSplit>],
@@ -96,10 +85,13 @@ impl NativeTable {
         limit: Option<usize>,
         batch_rows: Option<usize>,
         parallelism: usize,
+        (blobs, io_config): (Option<&str>, Option<Vec<u8>>),
     ) -> Result<Reading> {
         let fields = self.fields(columns)?;
+        let presenter = presenter(&self.store, &self.catalog_options, &fields, blobs, io_config)?;
         Ok(Reading {
-            schema: arrow_schema(&fields)?,
+            schema: presenter.as_ref().map_or_else(|| arrow_schema(&fields), |presenter| Ok(presenter.schema().clone()))?,
+            presenter,
             store: self.store.clone(),
             splits: splits.iter().map(|split| split.split.clone()).collect(),
             request: ReadRequest {
@@ -117,14 +109,14 @@ impl NativeTable {
 #[pymethods]
 impl NativeTable {
     #[staticmethod]
-    #[pyo3(signature = (location, catalog_options, schema_json=None, branch=None, read_optimized=false))]
+    #[pyo3(signature = (location, catalog_options, schema_json=None, branch=None, view=None))]
     fn open(
         py: Python<'_>,
         location: String,
         catalog_options: BTreeMap<String, String>,
         schema_json: Option<&str>,
         branch: Option<String>,
-        read_optimized: bool,
+        view: Option<&str>,
     ) -> PyResult<Self> {
         let flag = |key: &str| catalog_options.get(key).and_then(|text| text.trim().to_ascii_lowercase().parse().ok());
         let context = adapt_context(py, Process::current()?.context(), flag)?;
@@ -138,13 +130,16 @@ impl NativeTable {
                 None => TableStore::open(storage, branch.as_deref(), committer, context).await,
             }
         })?;
-        Ok(Self::new(store, catalog_options, read_optimized))
+        let unknown = |name| Error::invalid(format!("expected 'ro' or 'row_tracking' for a view, found '{name}'"));
+        let view = view.map_or(Ok(View::Whole), |name| View::from_name(name).ok_or_else(|| unknown(name)));
+        let view = view.and_then(|view| view.check(&store).map(|()| view)).or_raise(py)?;
+        Ok(Self::new(store, catalog_options, view))
     }
 
     /// `open`, with a pin as `__reduce__` gives it.
     #[new]
     #[pyo3(signature = (location, catalog_options, schema_json, branch=None, dynamic=BTreeMap::new(), pin=None,
-                        read_optimized=false))]
+                        view=None))]
     #[expect(clippy::too_many_arguments, reason = "what a pickle holds")]
     fn py_new(
         py: Python<'_>,
@@ -154,9 +149,9 @@ impl NativeTable {
         branch: Option<String>,
         dynamic: BTreeMap<String, Option<String>>,
         pin: Option<(StateTuple, i64)>,
-        read_optimized: bool,
+        view: Option<&str>,
     ) -> PyResult<Self> {
-        let table = Self::open(py, location, catalog_options, Some(schema_json), branch, read_optimized)?;
+        let table = Self::open(py, location, catalog_options, Some(schema_json), branch, view)?;
         let pin = match pin {
             Some((state, at_millis)) => Some(Pin::new(State::try_from(state).or_raise(py)?, at_millis)),
             None => None,
@@ -170,7 +165,7 @@ impl NativeTable {
         let options = without_secrets(table.catalog_options.clone());
         let (branch, dynamic) = (table.branch(), table.dynamic.clone());
         let schema = table.schema_json(slf.py())?;
-        let arguments = (table.location(), options, schema, branch, dynamic, pin, table.read_optimized);
+        let arguments = (table.location(), options, schema, branch, dynamic, pin, table.view.name());
         (slf.get_type(), arguments).into_pyobject(slf.py())
     }
 
@@ -185,8 +180,8 @@ impl NativeTable {
     }
 
     #[getter]
-    fn read_optimized(&self) -> bool {
-        self.read_optimized
+    fn view(&self) -> Option<&'static str> {
+        self.view.name()
     }
 
     #[getter]
@@ -203,7 +198,7 @@ impl NativeTable {
     }
 
     fn arrow_schema(&self, py: Python<'_>) -> PyResult<NativeSchema> {
-        Ok(NativeSchema(arrow_schema(&self.store.schema().fields).or_raise(py)?))
+        Ok(NativeSchema(arrow_schema(&self.view.columns(&self.store)).or_raise(py)?))
     }
 
     fn latest_schema_json(&self, py: Python<'_>) -> PyResult<String> {
@@ -239,6 +234,11 @@ impl NativeTable {
         let reader = table.reader(py)?;
         let store = block_on(py, async move { reader.travelled().await })?;
         Ok(Self { store, ..table })
+    }
+
+    fn tracking_rows(&self, py: Python<'_>) -> PyResult<Self> {
+        View::RowTracking.check(&self.store).or_raise(py)?;
+        Ok(Self { view: View::RowTracking, ..self.with(self.store.clone(), self.pin.clone()) })
     }
 
     fn snapshots(&self) -> NativeSnapshots {
@@ -284,11 +284,11 @@ impl NativeTable {
     }
 
     fn predicate(&self, py: Python<'_>, tree: &Bound<'_, PyAny>) -> PyResult<NativePredicate> {
-        NativePredicate::bind(py, self.store.schema(), tree)
+        NativePredicate::bind(py, &known_columns(&self.store).or_raise(py)?, tree)
     }
 
     #[pyo3(signature = (*, predicate=None, filter_is_exact=true, partition_predicate=None, limit=None, buckets=None,
-                        split_target_bytes=None, shard=None, rows=None))]
+                        split_target_bytes=None, shard=None, rows=None, columns=None))]
     #[expect(clippy::too_many_arguments, reason = "keywords of a Python method")]
     fn plan(
         slf: &Bound<'_, Self>,
@@ -300,6 +300,7 @@ impl NativeTable {
         split_target_bytes: Option<u64>,
         shard: Option<(u32, u32)>,
         rows: Option<(u64, u64)>,
+        columns: Option<Vec<String>>,
     ) -> PyResult<NativePlan> {
         let slice = match (shard, rows) {
             (None, None) => None,
@@ -307,7 +308,9 @@ impl NativeTable {
             (None, Some((start, end))) => Some(Slice::Rows { start, end }),
             _ => return Err(Error::invalid("a plan is cut by shard or by rows, not by both")).or_raise(slf.py()),
         };
-        let reader = slf.get().reader(slf.py())?;
+        let table = slf.get();
+        let columns = columns.map(|names| table.fields(Some(&names))).transpose().or_raise(slf.py())?;
+        let reader = table.reader(slf.py())?;
         let request = ScanRequest {
             predicate: predicate.map(|predicate| predicate.predicate.clone()),
             filter_is_exact,
@@ -316,7 +319,8 @@ impl NativeTable {
             buckets,
             split_target_bytes,
             slice,
-            read_optimized: slf.get().read_optimized,
+            read_optimized: table.view == View::ReadOptimized,
+            fields: columns.map(|columns| columns.iter().map(|field| field.id).collect()),
             // What is planned is sent to workers: statistics have done their work by then.
             with_stats: false,
             ..ScanRequest::default()
@@ -325,7 +329,8 @@ impl NativeTable {
         NativePlan::new(slf, planned)
     }
 
-    #[pyo3(signature = (splits, *, columns=None, predicate=None, limit=None, batch_rows=None, parallelism=1))]
+    #[pyo3(signature = (splits, *, columns=None, predicate=None, limit=None, batch_rows=None, parallelism=1, blobs=None,
+                        io_config=None))]
     #[expect(clippy::too_many_arguments, reason = "keywords of a Python method")]
     fn read(
         &self,
@@ -336,13 +341,17 @@ impl NativeTable {
         limit: Option<usize>,
         batch_rows: Option<usize>,
         parallelism: usize,
+        blobs: Option<&str>,
+        io_config: Option<Vec<u8>>,
     ) -> PyResult<NativeStream> {
-        self.reading(&splits, columns.as_deref(), predicate.as_deref(), limit, batch_rows, parallelism)
+        let form = (blobs, io_config);
+        self.reading(&splits, columns.as_deref(), predicate.as_deref(), limit, batch_rows, parallelism, form)
             .or_raise(py)?
             .stream()
     }
 
-    #[pyo3(signature = (splits, *, columns=None, predicate=None, limit=None, parallelism=1))]
+    #[pyo3(signature = (splits, *, columns=None, predicate=None, limit=None, parallelism=1, blobs=None, io_config=None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of a Python method")]
     fn read_all(
         &self,
         py: Python<'_>,
@@ -351,15 +360,33 @@ impl NativeTable {
         predicate: Option<PyRef<'_, NativePredicate>>,
         limit: Option<usize>,
         parallelism: usize,
+        blobs: Option<&str>,
+        io_config: Option<Vec<u8>>,
     ) -> PyResult<NativeStream> {
-        self.reading(&splits, columns.as_deref(), predicate.as_deref(), limit, None, parallelism)
+        let form = (blobs, io_config);
+        self.reading(&splits, columns.as_deref(), predicate.as_deref(), limit, None, parallelism, form)
             .or_raise(py)?
             .collect(py)
     }
 
+    #[pyo3(signature = (files, *, max_concurrency=64, column=""))]
+    fn fetch_blobs(&self, py: Python<'_>, files: PyArray, max_concurrency: usize, column: &str) -> PyResult<NativeBatch> {
+        fetch_blobs(py, &self.store, files.array(), max_concurrency, column)
+    }
+
+    fn open_blob(
+        &self,
+        py: Python<'_>,
+        url: &str,
+        position: Option<u64>,
+        size: Option<u64>,
+    ) -> PyResult<NativeBlobStream> {
+        NativeBlobStream::open(py, &BlobSource::of(&self.store).or_raise(py)?, url, position, size)
+    }
+
     #[pyo3(signature = (splits, parallelism=1))]
     fn count_splits(&self, py: Python<'_>, splits: Vec<PyRef<'_, NativeSplit>>, parallelism: usize) -> PyResult<u64> {
-        self.reading(&splits, Some(&[]), None, None, None, parallelism).or_raise(py)?.count(py)
+        self.reading(&splits, Some(&[]), None, None, None, parallelism, (None, None)).or_raise(py)?.count(py)
     }
 
     #[pyo3(signature = (partition_predicate=None))]
@@ -368,7 +395,7 @@ impl NativeTable {
         py: Python<'_>,
         partition_predicate: Option<PyRef<'_, NativePredicate>>,
     ) -> PyResult<Option<u64>> {
-        if self.read_optimized {
+        if self.view == View::ReadOptimized {
             return Ok(None);
         }
         let reader = self.reader(py)?;
@@ -401,7 +428,7 @@ impl NativeTable {
         Ok(NativeBatch(partition_batch(self.store.schema(), &splits).or_raise(py)?))
     }
 
-    #[pyo3(signature = (memory_bytes=None, *, row_kind_column=None, order_column=None, overwrite=false))]
+    #[pyo3(signature = (memory_bytes=None, *, row_kind_column=None, order_column=None, overwrite=false, write_type=None))]
     fn writer(
         &self,
         py: Python<'_>,
@@ -409,10 +436,16 @@ impl NativeTable {
         row_kind_column: Option<String>,
         order_column: Option<String>,
         overwrite: bool,
+        write_type: Option<Vec<String>>,
     ) -> PyResult<NativeWriter> {
-        self.require_writable().or_raise(py)?;
-        let options = WriteOptions { memory_bytes, row_kind_column, order_column, overwrite };
+        self.view.require_writable().or_raise(py)?;
+        let options = WriteOptions { memory_bytes, row_kind_column, order_column, overwrite, write_type };
         NativeWriter::open(py, self.store.clone(), options)
+    }
+
+    fn updater(&self, py: Python<'_>) -> PyResult<NativeUpdate> {
+        self.view.require_writable().or_raise(py)?;
+        NativeUpdate::open(py, self.store.clone(), self.catalog_options.clone())
     }
 
     fn routing_columns(&self, py: Python<'_>) -> PyResult<Vec<String>> {
@@ -440,7 +473,7 @@ impl NativeTable {
         properties: BTreeMap<String, String>,
         identity: String,
     ) -> PyResult<Option<i64>> {
-        self.require_writable().or_raise(py)?;
+        self.view.require_writable().or_raise(py)?;
         let mode = match mode {
             "append" => CommitMode::Append,
             "overwrite-dynamic" => CommitMode::OverwriteDynamic,

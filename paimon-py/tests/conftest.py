@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import http.client
+import http.server
 import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +55,37 @@ def moto(**environment: str) -> Iterator[str]:
         finally:
             server.terminate()
             drain.wait()
+
+
+@contextmanager
+def passing_on(endpoint: str) -> Iterator[tuple[str, list[tuple[str, int]]]]:
+    """Another address of a store; what is read there, with the number of bytes, and nothing can be written."""
+    asked: list[tuple[str, int]] = []
+
+    class PassingOn(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            connection = http.client.HTTPConnection(endpoint.removeprefix("http://"), timeout=20)
+            connection.request(self.command, self.path, headers=dict(self.headers))
+            answer = connection.getresponse()
+            body = answer.read()
+            asked.append((self.path, len(body)))
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("connection", "transfer-encoding"):
+                    self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+            connection.close()
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), PassingOn) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
 
 
 def request(endpoint: str, method: str, path: str) -> bytes:

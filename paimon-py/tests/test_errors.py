@@ -155,7 +155,6 @@ def test_names_and_methods_that_only_apaches_wheel_has_are_named(table: FileStor
         lambda: table.new_stream_read_builder(),
         lambda: table.new_read_builder().new_scan().with_chunk_shuffle(1),
         lambda: table.new_read_builder().new_read().to_ray([]),
-        lambda: table.new_batch_write_builder().new_update(),
     ):
         with pytest.raises(UnsupportedFeatureError):
             call()

@@ -127,7 +127,7 @@ class TestReads:
         with pytest.raises(InvalidInputError, match=r"\$ro"):
             inner.new_batch_write_builder().new_write()
         assert read_paimon("db.t", options).count_rows() == 2
-        assert not table.native.read_optimized
+        assert table.native.view is None
 
     def test_schemas_evolve_under_the_merge(
         self, filled: FileStoreTable, options: dict[str, str], tables: Tables

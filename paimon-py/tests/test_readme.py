@@ -17,6 +17,8 @@ daft = pytest.importorskip("daft")
 HERE = Path(__file__).parent
 README = (HERE.parent / "README.md").read_text()
 COLUMNS = pa.schema([("region", pa.string()), ("id", pa.int64()), ("amount", pa.decimal128(12, 2))])
+IMAGES = pa.schema([("id", pa.int64()), ("image", pa.large_binary())])
+EVOLVING = {"row-tracking.enabled": "true", "data-evolution.enabled": "true"}
 
 
 def samples(section: str, readme: str = README) -> list[str]:
@@ -36,6 +38,13 @@ def run(blocks: list[str], names: dict[str, Any], replaced: dict[str, str]) -> N
 def orders(*regions: str) -> pa.Table:
     amounts = [Decimal(f"{100 * number}.50") for number, _ in enumerate(regions)]
     return pa.table([list(regions), list(range(len(regions))), amounts], schema=COLUMNS)
+
+
+def pictures(folder: Path) -> list[str]:
+    paths = [folder / name for name in ("a.png", "b.png")]
+    for path in paths:
+        path.write_bytes(path.name.encode() * 10)
+    return [str(path) for path in paths]
 
 
 @pytest.fixture
@@ -59,6 +68,11 @@ def test_the_samples_run_one_after_another(
     run(samples("Primary-key tables"), names, replaced)
     left = names["read_paimon"]("sales.stock", names["options"]).sort("id").to_pydict()
     assert left == {"id": [3, 4], "name": ["cocoa", "juice"], "left": [5, 7]}
+    names["paths"] = pictures(tmp_path)
+    names["catalog"].create_table("sales.copies", Schema.from_pyarrow_schema(IMAGES, options=EVOLVING))
+    run(samples("Images, audio, weights: BLOB columns"), names, replaced)
+    assert names["stream"].closed
+    assert names["read_paimon"]("sales.copies", names["options"]).count_rows() == 2
     told = samples("Tags, increments, branches")
     run(told, names, replaced)
     assert len(told) == 5
@@ -75,6 +89,18 @@ def test_the_sample_of_a_primary_key_table_on_the_front_page_runs(tmp_path: Path
     run(samples("Primary-key tables", front_page), names, {"/tmp/warehouse": str(tmp_path)})
     left = names["read_paimon"]("shop.stock", names["options"]).sort("id").to_pydict()
     assert left == {"id": [1, 2], "name": ["tea", "coffee"], "left": [9, 18]}
+
+
+def test_the_sample_of_a_table_with_files_on_the_front_page_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names: dict[str, Any] = {}
+    front_page = (HERE.parents[1] / "README.md").read_text()
+    blocks = samples("Images, audio, weights: BLOB columns", front_page)
+    run(blocks, names, {"/tmp/warehouse": str(tmp_path / "warehouse"), "/tmp/": f"{tmp_path}/"})
+    shown = capsys.readouterr().out
+    assert shown.count("teateateateateat") == 2
+    assert "_ROW_ID" in shown
 
 
 def test_the_samples_for_object_storage_run(names: dict[str, Any], s3: dict[str, str]) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
-import http.server
+import io
 import pickle
 import random
 import re
 import socket
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +19,10 @@ daft = pytest.importorskip("daft")
 
 from daft.io import IOConfig, S3Config  # noqa: E402
 
-from conftest import moto, request  # noqa: E402
+import blob_tables  # noqa: E402
+from conftest import append, moto, passing_on, request  # noqa: E402
 from pypaimon import CatalogFactory, Schema  # noqa: E402
-from pypaimon.daft import explain_paimon_scan, read_paimon, write_paimon  # noqa: E402
+from pypaimon.daft import explain_paimon_scan, read_blob, read_paimon, write_paimon  # noqa: E402
 from pypaimon.daft.io_config import infer_io_config, options_with  # noqa: E402
 from pypaimon.exceptions import InvalidInputError, PaimonPermissionError, PaimonStorageError  # noqa: E402
 
@@ -109,41 +106,10 @@ def test_an_explicit_io_config_wins_over_the_options_for_daft_s_reader(options: 
     with passing_on(options["fs.s3.endpoint"]) as (elsewhere, asked):
         io_config = IOConfig(s3=S3Config(endpoint_url=elsewhere, key_id="k", access_key="s", region_name="us-east-1"))
         assert rows(read_paimon("db.t", options, io_config=io_config)) == daft.from_pydict(LONG_ROWS).to_pylist()
-        assert asked and all("/bucket-0/" in path for path in asked), "data files, by Daft's reader alone"
+        assert asked and all("/bucket-0/" in path for path, _ in asked), "data files, by Daft's reader alone"
         del asked[:]
         assert rows(read_paimon("db.t", options, io_config=io_config, reader="paimon"))
         assert not asked, "Paimon's own access takes the options"
-
-
-@contextmanager
-def passing_on(endpoint: str) -> Iterator[tuple[str, list[str]]]:
-    """Another address of a store, and what is read there."""
-    asked: list[str] = []
-
-    class PassingOn(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            connection = http.client.HTTPConnection(endpoint.removeprefix("http://"), timeout=20)
-            connection.request(self.command, self.path, headers=dict(self.headers))
-            answer = connection.getresponse()
-            body = answer.read()
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in ("connection", "transfer-encoding"):
-                    self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-            connection.close()
-
-        do_HEAD = do_GET
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), PassingOn) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
 
 
 def test_daft_reads_the_files_of_a_plain_table_by_itself(options: dict[str, str]) -> None:
@@ -318,3 +284,49 @@ def test_a_primary_key_table_is_upserted_and_merged(options: dict[str, str]) -> 
     assert current.sort("id").to_pydict()["name"] == ["alice", "BOB"]
     assert current.where(daft.col("id") == 2).to_pydict()["dt"] == ["2024-01-03"]
     assert current.count_rows() == 2
+
+
+def test_blobs_are_copied_between_stores_with_other_keys(options: dict[str, str], tmp_path: Path) -> None:
+    source = blob_tables.create(options, "db.source")
+    append(source, {"id": [0, 1, 2], "image": [b"first", None, b"third" * 10_000]})
+    frame = read_paimon("db.source", options)
+    local = {"warehouse": str(tmp_path)}
+    blob_tables.create(local, "db.copy")
+    write_paimon(frame.where(daft.col("id") > 0), "db.copy", local)
+    with moto() as elsewhere:
+        request(elsewhere, "PUT", "/other")
+        there = {"warehouse": "s3://other/w", "s3.endpoint": elsewhere, "s3.access-key": "k", "s3.secret-key": "s"}
+        blob_tables.create(there, "db.copy")
+        write_paimon(frame, "db.copy", there)
+        for catalog_options, wanted in [
+            (local, [None, b"third" * 10_000]),
+            (there, [b"first", None, b"third" * 10_000]),
+        ]:
+            read = read_blob(daft.col("image"), catalog_options, "db.copy").alias("bytes")
+            found = read_paimon("db.copy", catalog_options).sort("id").select(read).to_pydict()["bytes"]
+            assert found == wanted
+
+
+def test_files_carry_the_keys_that_daft_opens_them_with(options: dict[str, str]) -> None:
+    options = {**options, "fs.s3.accessKeySecret": "hush-hush"}
+    append(blob_tables.create(options), {"id": [0, 1], "image": [b"opened by Daft", None]})
+
+    @daft.func(return_dtype=daft.DataType.binary())
+    def opened(file: daft.File) -> bytes | None:
+        if file is None:
+            return None
+        with file.open() as stream:
+            return stream.read()
+
+    frame = read_paimon("db.t", options).sort("id")
+    assert frame.select(opened(daft.col("image"))).to_pydict() == {"image": [b"opened by Daft", None]}
+    shown = io.StringIO()
+    frame.explain(True, file=shown)
+    told = [
+        shown.getvalue(),
+        str(frame),
+        repr(frame.to_pydict()["image"]),
+        frame._repr_html_(),
+        frame.collect()._repr_html_(),
+    ]
+    assert not [text for text in told if "hush-hush" in text]

@@ -286,7 +286,7 @@ fn update_of_older_rows(rows: &Range<i64>, file_name: &str) -> Error {
         "reading what came in between is not supported yet where columns of older rows were updated, as those of row ids \
          {} to {} were",
         rows.start,
-        rows.end - 1
+        rows.end.saturating_sub(1)
     );
     Error::unsupported(message).with_context("file", file_name)
 }

@@ -392,7 +392,8 @@ impl<'a> Choice<'a> {
 /// Row groups are taken for complete by what manifests say of their row ids.
 fn check_row_ids(manifest: &ManifestFileMeta, head: &EntryHead<'_>) -> Result<()> {
     let (Some(min), Some(max)) = (manifest.min_row_id, manifest.max_row_id) else { return Ok(()) };
-    let fits = |first: i64| min <= first && first.checked_add(head.row_count).is_some_and(|end| end - 1 <= max);
+    let fits =
+        |first: i64| min <= first && first.checked_add(head.row_count).is_some_and(|end| end <= max.saturating_add(1));
     if head.first_row_id().is_some_and(fits) {
         return Ok(());
     }

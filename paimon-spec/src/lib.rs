@@ -12,6 +12,7 @@
 //! - A table's definition: [`Schema`] (asked for), [`TableSchema`] (stored), [`SchemaChange`], [`TableOptions`].
 //! - Its names and places: [`Identifier`], [`TablePaths`], [`partition_path`].
 //! - Its state: [`Snapshot`], [`Tag`], [`manifest`], [`DeletionVector`].
+//! - Rows made of several files: [`row_groups`], [`assign_row_ids`], and [`BlobStorage`] for values in files of their own.
 //! - Its rows, as far as metadata has them: [`BinaryRow`], [`SimpleStats`], [`bucket_of`].
 //! - Questions to it: [`Predicate`], answered from statistics or a row.
 //! - What travels between processes: [`DataSplit`], [`CommitMessage`].

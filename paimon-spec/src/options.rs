@@ -374,13 +374,6 @@ impl<'a> TableOptions<'a> {
         self.boolean("blob.split-by-file-size", !self.blob_as_descriptor()?)
     }
 
-    /// `blob.copy-buffer-size`, at least 1.
-    pub fn blob_copy_buffer_bytes(&self) -> Result<u64> {
-        let key = "blob.copy-buffer-size";
-        let bytes = self.bytes(key, 4 << 10)?;
-        if bytes == 0 { Err(invalid_value(key, bytes, "at least 1 byte")) } else { Ok(bytes) }
-    }
-
     /// `blob-write-null-on-missing-file`: a descriptor to be copied whose object is not there becomes NULL.
     pub fn blob_write_null_on_missing_file(&self) -> Result<bool> {
         self.boolean("blob-write-null-on-missing-file", false)
@@ -391,7 +384,8 @@ impl<'a> TableOptions<'a> {
         self.boolean("blob-write-null-on-fetch-failure", false)
     }
 
-    /// `blob-descriptor.allowed-prefixes` (ours): where descriptors in data may point, besides the table's own places:
+    /// `blob-descriptor.allowed-prefixes` (ours, of the caller: a table does not set it for itself): where descriptors in
+    /// data may point, besides the table's own places:
     /// URLs between commas.
     pub fn blob_allowed_prefixes(&self) -> Vec<&'a str> {
         self.names("blob-descriptor.allowed-prefixes")

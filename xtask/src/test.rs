@@ -32,7 +32,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let environment = Environment::with_packages(
         &shell,
         "test",
-        &[DAFT, "duckdb", "moto[server]", "mypy", "pandas", "pyarrow", "pytest", "ray[data]", "ruff"],
+        &[DAFT, "duckdb", "moto[server]", "mypy", "pandas", "pillow", "pyarrow", "pytest", "ray[data]", "ruff"],
     )?;
     environment.install_wheel(&shell, &wheel)?;
     let python = environment.python();

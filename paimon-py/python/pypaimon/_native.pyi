@@ -12,11 +12,13 @@ from typing_extensions import Self
 
 __all__ = [
     "NativeBatch",
+    "NativeBlobStream",
     "NativeBranches",
     "NativeCatalog",
     "NativeCommitMessage",
     "NativeEntry",
     "NativeFile",
+    "NativeMatches",
     "NativePlan",
     "NativePredicate",
     "NativeSchema",
@@ -25,10 +27,17 @@ __all__ = [
     "NativeStream",
     "NativeTable",
     "NativeTags",
+    "NativeUpdate",
     "NativeWriter",
+    "decode_descriptor",
+    "decode_view",
+    "encode_descriptor",
+    "encode_view",
     "fields_from_arrow",
     "fields_to_arrow",
     "known_option_warnings",
+    "looks_like_descriptor",
+    "open_file",
     "s3_settings",
     "without_secrets",
 ]
@@ -73,7 +82,7 @@ class NativeCatalog:
         """
 
     def get_table(self, database: str, object: str) -> NativeTable:
-        """A table with its latest schema; `object` may name a branch, ``t$branch_b``, and end with ``$ro``."""
+        """A table with its latest schema; `object` may name a branch, ``t$branch_b``, and end with a view."""
 
     def alter_table(self, database: str, object: str, changes_json: str, ignore_if_not_exists: bool) -> None:
         """Makes a new schema; `changes_json` is a list of changes as in Paimon's REST API."""
@@ -95,7 +104,7 @@ class NativeTable:
         branch: str | None = None,
         dynamic: Mapping[str, str | None] = ...,
         pin: tuple[_State, int] | None = None,
-        read_optimized: bool = False,
+        view: str | None = None,
     ) -> Self:
         """What unpickling calls; use `open`."""
 
@@ -105,7 +114,7 @@ class NativeTable:
         catalog_options: Mapping[str, str],
         schema_json: str | None = None,
         branch: str | None = None,
-        read_optimized: bool = False,
+        view: str | None = None,
     ) -> NativeTable:
         """Opens a table without a catalog, as workers do.
 
@@ -114,7 +123,7 @@ class NativeTable:
             catalog_options: With the secrets that its storage needs.
             schema_json: The exact schema; ``None``: the latest.
             branch: The branch.
-            read_optimized: See the property.
+            view: See the property.
         """
 
     @property
@@ -124,8 +133,12 @@ class NativeTable:
     @property
     def branch(self) -> str | None: ...
     @property
-    def read_optimized(self) -> bool:
-        """Whether it reads only what needs no merge, ``t$ro``: of a primary-key table the highest level."""
+    def view(self) -> str | None:
+        """What of the table is read: ``None``: all.
+
+        ``"ro"``: only what needs no merge, of a primary-key table the highest level; ``"row_tracking"``: also the
+        columns ``_ROW_ID`` and ``_SEQUENCE_NUMBER``.
+        """
 
     @property
     def pinned(self) -> _State | None:
@@ -150,6 +163,13 @@ class NativeTable:
 
     def refresh(self) -> NativeTable:
         """The same table and dynamic options with the schema that is current now, not pinned."""
+
+    def tracking_rows(self) -> NativeTable:
+        """The same table, showing the id of each row and the snapshot that changed it last.
+
+        Raises:
+            pypaimon.exceptions.InvalidInputError: The table does not track its rows.
+        """
 
     def snapshots(self) -> NativeSnapshots:
         """The snapshots of this branch."""
@@ -192,6 +212,7 @@ class NativeTable:
         split_target_bytes: int | None = None,
         shard: tuple[int, int] | None = None,
         rows: tuple[int, int] | None = None,
+        columns: Sequence[str] | None = None,
     ) -> NativePlan:
         """Finds the files that may hold rows of the answer.
 
@@ -204,6 +225,7 @@ class NativeTable:
             split_target_bytes: Bytes that splits are packed to; ``None``: the table's option.
             shard: Which of how many equal parts of the rows; `limit` then ends no planning.
             rows: From which row up to but without which one.
+            columns: Which columns will be read, besides those of `predicate`; ``None``: any.
         """
 
     def read(
@@ -215,6 +237,8 @@ class NativeTable:
         limit: int | None = None,
         batch_rows: int | None = None,
         parallelism: int = 1,
+        blobs: str | None = None,
+        io_config: bytes | None = None,
     ) -> NativeStream:
         """Reads splits, a few batches ahead of the consumer.
 
@@ -225,6 +249,9 @@ class NativeTable:
             limit: At most so many rows, in all.
             batch_rows: Rows of a batch.
             parallelism: Splits that are read at the same time; above 1 batches come as they become ready.
+            blobs: What BLOB columns hold: ``"bytes"``, ``"descriptors"``, or ``"files"``, structs of ``url``,
+                ``io_config``, ``position`` and ``size``; ``None``: what the table's option ``blob-as-descriptor`` says.
+            io_config: What stands in each file.
         """
 
     def read_all(
@@ -235,8 +262,23 @@ class NativeTable:
         predicate: NativePredicate | None = None,
         limit: int | None = None,
         parallelism: int = 1,
+        blobs: str | None = None,
+        io_config: bytes | None = None,
     ) -> NativeStream:
         """Like `read`, into memory before it returns, in the order of the splits."""
+
+    def fetch_blobs(self, files: Any, *, max_concurrency: int = 64, column: str = "") -> NativeBatch:
+        """The bytes that files point to, as one column ``bytes``.
+
+        Args:
+            files: An array of structs with ``url``, ``position`` and ``size``, as `read` gives them or from elsewhere;
+                no position and no size: the whole file.
+            max_concurrency: Requests that run at the same time, at least 1.
+            column: What the column is called, for messages.
+        """
+
+    def open_blob(self, url: str, position: int | None, size: int | None) -> NativeBlobStream:
+        """One of these as a stream."""
 
     def count_splits(self, splits: Sequence[NativeSplit], parallelism: int = 1) -> int:
         """Rows of splits, by reading no more of them than it takes."""
@@ -266,6 +308,7 @@ class NativeTable:
         row_kind_column: str | None = None,
         order_column: str | None = None,
         overwrite: bool = False,
+        write_type: Sequence[str] | None = None,
     ) -> NativeWriter:
         """A writer.
 
@@ -275,7 +318,11 @@ class NativeTable:
             order_column: A column of the rows, not of the table, of 64-bit integers: the order in which rows of a key
                 follow one another; ``None``: that in which they are written.
             overwrite: Whether what is written replaces what is there.
+            write_type: The columns that rows bring; ``None``: all.
         """
+
+    def updater(self) -> NativeUpdate:
+        """Changes of rows that are there, by the latest snapshot."""
 
     def routing_columns(self) -> list[str]:
         """The columns by which rows of a table with fixed buckets find their partition and bucket."""
@@ -422,6 +469,9 @@ class NativeFile:
     def level(self) -> int: ...
     @property
     def has_deletions(self) -> bool: ...
+    @property
+    def is_blob(self) -> bool:
+        """Whether it holds the values of one BLOB column, and nothing else."""
 
 @final
 class NativeSplit:
@@ -499,6 +549,24 @@ class NativeStream:
         """Stops the read. A thread that waits for a batch wakes with an error: it must not take it for the end."""
 
 @final
+class NativeBlobStream:
+    """A file, or a range of one: what is not read is not fetched."""
+
+    def read(self, size: int = ...) -> bytes:
+        """Up to so many bytes, fewer only at the end; all that are left when negative."""
+
+    def seek(self, position: int, whence: int = 0) -> int:
+        """Moves, from the start, from here (1) or from the end (2); the new position."""
+
+    def tell(self) -> int: ...
+    @property
+    def size(self) -> int:
+        """How many bytes there are in all; asks the storage where the range has no end of its own."""
+
+    def close(self) -> None:
+        """Lets go of what was read ahead."""
+
+@final
 class NativeBatch:
     """A record batch, for any library that speaks the Arrow C data interface."""
 
@@ -525,6 +593,43 @@ class NativeWriter:
 
     def abort(self) -> None:
         """Deletes what was written and not prepared."""
+
+@final
+class NativeUpdate:
+    """Prepares changes of rows by their ids, as of one snapshot; nothing is left behind after an error."""
+
+    @property
+    def snapshot_id(self) -> int | None:
+        """The snapshot; ``None``: the table is empty."""
+
+    def update_columns(self, rows: object, columns: Sequence[str] | None = None) -> list[NativeCommitMessage]:
+        """New values for rows.
+
+        Args:
+            rows: What speaks ``__arrow_c_array__`` or ``__arrow_c_stream__``, with ``_ROW_ID``.
+            columns: The columns to update; ``None``: all that the rows bring.
+        """
+
+    def delete_rows(self, row_ids: Sequence[int]) -> list[NativeCommitMessage]:
+        """Deletes rows, through deletion vectors."""
+
+    def delete_where(self, predicate: NativePredicate | None = None) -> list[NativeCommitMessage]:
+        """Deletes rows for which a condition is true; ``None``: all."""
+
+    def matching(self, predicate: NativePredicate | None = None, columns: Sequence[str] = ...) -> NativeMatches:
+        """Rows for which a condition is true: the columns, then ``_ROW_ID``."""
+
+    def upsert(
+        self, rows: object, keys: Sequence[str], update_columns: Sequence[str] | None = None
+    ) -> list[NativeCommitMessage]:
+        """Rows by key: those that are there change, the others are added."""
+
+@final
+class NativeMatches:
+    """Batches of matching rows, one for each row group that has some."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> NativeBatch: ...
 
 @final
 class NativeCommitMessage:
@@ -558,6 +663,26 @@ def fields_to_arrow(fields_json: str) -> NativeSchema:
 
 def known_option_warnings(options: Mapping[str, str]) -> list[str]:
     """A warning for each key that looks like a misspelt option of the format."""
+
+def open_file(
+    options: Mapping[str, str], url: str, position: int | None = None, size: int | None = None
+) -> NativeBlobStream:
+    """A range of any file that these options reach."""
+
+def encode_descriptor(uri: str, offset: int, length: int) -> bytes:
+    """A descriptor as bytes; -1: up to the end."""
+
+def decode_descriptor(data: bytes) -> tuple[int, str, int, int]:
+    """Version, URI, offset and length, of versions 1 and 2."""
+
+def looks_like_descriptor(data: bytes) -> bool:
+    """Whether bytes are a descriptor, of version 2."""
+
+def encode_view(table: str, field_id: int, row_id: int) -> bytes:
+    """A view of a value of another table, as bytes."""
+
+def decode_view(data: bytes) -> tuple[str, int, int]:
+    """Table, field and row of a view."""
 
 def s3_settings(bucket: str, options: Mapping[str, str]) -> dict[str, Any]:
     """How to reach a bucket, by the names of Daft's ``S3Config``.

@@ -152,7 +152,7 @@ def _missing_or_present(kind: str, message: str, text: str, context: dict[str, s
     missing = kind == "not_found"
     if "expired snapshot" in context:
         return SnapshotExpiredError(text)
-    if "file" in context or "path" in context:
+    if not context.keys().isdisjoint({"file", "path", "url"}):
         return PaimonFileNotFoundError(text) if missing else PaimonStorageError(text)
     if "column" in context:
         name = context["column"]

@@ -47,15 +47,14 @@ _MODULES: Mapping[str, str] = {
     "table.iceberg": _ELSE,
     "table.instant": _ELSE,
     "table.object": _ELSE,
-    "table.row": "rows are tuples: see read.to_iterator(splits)",
+    "table.row": "rows are tuples: see read.to_iterator(splits); BLOB values are in pypaimon.table.row.blob",
     "table.source": _ELSE,
     "table.system": "system tables are not supported yet: see table.snapshot_manager() and table.list_tags()",
     "utils": _ELSE,
     "write.ray_datasink": "use pypaimon.daft.write_paimon: Daft runs on Ray with daft.set_runner_ray()",
-    "write.table_delete": "delete rows of primary-key tables by row kinds, see write_builder.with_row_kind_column; of "
-    "append tables overwrite their partitions",
-    "write.table_update": "write the new rows to a primary-key table; of append tables overwrite partitions",
-    "write.table_upsert_by_key": "write the new rows to a primary-key table; of append tables overwrite partitions",
+    "write.table_delete": "use write_builder.new_update().delete_by_row_id(..) or delete_by_predicate(..)",
+    "write.table_update_by_row_id": "use write_builder.new_update().update_by_arrow_with_row_id(..)",
+    "write.table_upsert_by_key": "use write_builder.new_update().upsert_by_arrow_with_key(..)",
 }
 
 

@@ -2,7 +2,7 @@
 
 use paimon_io::TableStore;
 use paimon_merge::same_by_name;
-use paimon_spec::{DataField, DataSplit, FieldId, Predicate, Result, TypeKind};
+use paimon_spec::{DataField, DataSplit, FieldId, Predicate, Result, TypeKind, is_row_tracking_field};
 
 /// Why a split cannot be given to a Parquet reader that takes columns by name; `None`: it can. Scripts know the texts.
 pub(super) async fn why_not_native(
@@ -12,11 +12,11 @@ pub(super) async fn why_not_native(
     predicate: Option<&Predicate>,
 ) -> Result<Option<String>> {
     let reason = |text: &str| Ok(Some(text.to_owned()));
-    if split.files.iter().any(|file| !file.file_name.ends_with(".parquet")) {
-        return reason("non-parquet format");
-    }
     if fields.iter().any(|field| field.data_type.holds_blob()) {
         return reason("blob columns present");
+    }
+    if split.files.iter().any(|file| !file.file_name.ends_with(".parquet")) {
+        return reason("non-parquet format");
     }
     if split.deletions.iter().any(Option::is_some) {
         return reason("deletion vectors present");
@@ -24,13 +24,15 @@ pub(super) async fn why_not_native(
     if split.rows.iter().any(Option::is_some) {
         return reason("part of a file's rows");
     }
-    if store.options().data_evolution_enabled()? {
-        return reason("data-evolution merge required");
+    if fields.iter().any(|field| is_row_tracking_field(field.id)) {
+        return reason("row-tracking columns");
     }
+    let evolves = store.options().data_evolution_enabled()?;
     if !split.raw_convertible {
-        return reason("LSM merge required");
+        return reason(if evolves { "data-evolution merge required" } else { "LSM merge required" });
     }
     let projection: Vec<FieldId> = fields.iter().map(|field| field.id).collect();
+    let partition: Vec<FieldId> = store.schema().partition_fields().iter().map(|field| field.id).collect();
     for file in &split.files {
         let (schema, written) = (store.schema(), store.schema_at(file.schema_id).await?);
         // Readers convert the types of the whole file before they choose columns.
@@ -39,6 +41,11 @@ pub(super) async fn why_not_native(
         }
         if file.schema_id != schema.id && !same_by_name(&written, schema, &projection) {
             return reason("schema evolution requires PyPaimon normalization");
+        }
+        // A file without one of the columns is not the whole of its rows.
+        let own = |field: &&FieldId| !partition.contains(field);
+        if evolves && !projection.iter().filter(own).all(|field| file.holds(&written, *field)) {
+            return reason("data-evolution merge required");
         }
         // Only this reader passes files over by their indexes, and takes single rows out of the others.
         if let Some(predicate) = predicate

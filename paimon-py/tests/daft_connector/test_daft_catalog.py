@@ -180,12 +180,3 @@ def test_apache_s_module_names_lead_here() -> None:
     )
     assert callable(daft_paimon._read_table) and callable(daft_paimon._write_table)
     assert daft_datasource.PaimonDataSource and daft_datasink.PaimonDataSink
-
-
-def test_blob_functions_say_that_they_are_to_come() -> None:
-    from pypaimon.daft import open_blob, read_blob
-
-    with pytest.raises(NotImplementedError, match=r"read_blob of table 'db\.t': BLOB columns are not supported yet"):
-        read_blob(col("image"), {}, "db.t", max_concurrency=4)
-    with pytest.raises(NotImplementedError, match="open_blob"):
-        open_blob(None, {}, "db.t")  # type: ignore[arg-type]

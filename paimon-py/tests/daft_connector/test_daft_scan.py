@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import daft
@@ -235,12 +236,12 @@ def test_the_error_of_a_lone_file_is_not_lost_below_a_filter(
 
 
 def test_small_splits_share_tasks_and_large_ones_do_not() -> None:
-    class Split:
-        def __init__(self, size: int) -> None:
-            self.file_size, self.files = size, [None]
+    def split(size: int, is_blob: bool = False) -> Any:
+        return SimpleNamespace(files=[SimpleNamespace(file_size=size, is_blob=is_blob)])
 
-    small, large = [Split(10_000) for _ in range(1000)], [Split(200 << 20) for _ in range(5)]
+    small, large = [split(10_000) for _ in range(1000)], [split(200 << 20) for _ in range(5)]
     assert len(pack(small)) < 40
+    assert len(pack([split(200 << 20, is_blob=True) for _ in range(5)])) == 1, "only their indexes are read"
     assert [len(group) for group in pack(large)] == [1] * 5
     assert [split for group in pack(small + large) for split in group] == small + large
     assert pack([]) == []

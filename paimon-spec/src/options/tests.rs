@@ -44,6 +44,14 @@ fn an_empty_map_has_the_defaults_of_the_format() {
     assert!(!options.deletion_vectors_enabled().unwrap());
     assert!(!options.row_tracking_enabled().unwrap());
     assert!(!options.data_evolution_enabled().unwrap());
+    assert!(options.row_tracking_partition_group_on_commit().unwrap());
+    assert_eq!(options.blob_fields(), Vec::<&str>::new());
+    assert!(!options.blob_as_descriptor().unwrap());
+    assert!(options.blob_view_resolve_enabled().unwrap());
+    assert_eq!(options.blob_target_file_bytes().unwrap(), 256 * MB);
+    assert!(options.blob_split_by_file_size().unwrap());
+    assert!(!options.blob_write_null_on_missing_file().unwrap());
+    assert!(!options.blob_write_null_on_fetch_failure().unwrap());
     assert_eq!(options.table_type(), "table");
 }
 
@@ -135,4 +143,17 @@ fn keys_ascend_and_stand_in_one_group_only() {
     }
     assert!(IMMUTABLE_OPTIONS.iter().all(|key| all.contains(key)));
     assert!(FALLBACK_KEYS.iter().all(|(key, _)| all.contains(key)));
+}
+
+#[test]
+fn options_of_blobs_follow_from_others() {
+    let map = map(&[
+        ("target-file-size", "1 mb"),
+        ("blob-as-descriptor", "true"),
+        ("blob.stored-descriptor-fields", " a ,, b"),
+    ]);
+    let options = TableOptions::new(&map);
+    assert_eq!(options.blob_target_file_bytes().unwrap(), MB);
+    assert!(!options.blob_split_by_file_size().unwrap(), "whoever reads descriptors reads no blobs");
+    assert_eq!(options.blob_descriptor_fields(), ["a", "b"]);
 }

@@ -110,7 +110,8 @@ fn deletions_are_for_all_files_or_none() {
 #[case::counted(vec![Some(Some(24))], true, Some(1000))]
 #[case::not_counted(vec![Some(None)], true, None)]
 #[case::more_than_all(vec![Some(Some(2000))], true, None)]
-#[case::to_be_merged(vec![], false, None)]
+#[case::with_row_ids(vec![], false, Some(1024))]
+#[case::with_row_ids_and_deletions(vec![Some(Some(24))], false, Some(1000))]
 fn merged_rows_are_known_when_deletions_are_counted(
     #[case] cardinalities: Vec<Option<Option<i64>>>,
     #[case] raw_convertible: bool,
@@ -121,6 +122,42 @@ fn merged_rows_are_known_when_deletions_are_counted(
     let split = DataSplit { deletions, raw_convertible, ..java_split(9) };
     assert_eq!(split.row_count(), 1024);
     assert_eq!(split.merged_row_count(), wanted);
+}
+
+#[test]
+fn how_many_rows_are_left_of_a_merge_only_reading_tells() {
+    let mut split = DataSplit { deletions: Vec::new(), raw_convertible: false, ..java_split(9) };
+    split.files[0].first_row_id = None;
+    assert_eq!(split.merged_row_count(), None);
+}
+
+#[rstest]
+#[case::deletions_of_all_rows_count_once(vec![None, Some(Some(4)), None, None], vec![], Some(13))]
+#[case::nothing_deleted(vec![], vec![], Some(17))]
+#[case::not_counted(vec![None, Some(None), None, None], vec![], None)]
+#[case::a_part(vec![], vec![Some(2..5), Some(2..5), None, None], Some(10))]
+#[case::deletions_of_a_part(vec![None, Some(Some(1)), None, None], vec![Some(2..5), Some(2..5), None, None], None)]
+fn rows_of_a_group_count_once(
+    #[case] cardinalities: Vec<Option<Option<i64>>>,
+    #[case] rows: Vec<Option<Range<u64>>>,
+    #[case] wanted: Option<i64>,
+) {
+    let file = |name: &str, rows: Range<i64>| DataFileMeta {
+        file_name: name.to_owned(),
+        first_row_id: Some(rows.start),
+        row_count: rows.end - rows.start,
+        ..crate::data_file::arbitrary::plain_file()
+    };
+    let deletion = |cardinality| DeletionFile { path: "d".into(), offset: 1, length: 24, cardinality };
+    let split = DataSplit {
+        files: vec![file("new", 0..10), file("old", 0..10), file("image.blob", 0..6), file("other", 10..17)],
+        deletions: cardinalities.into_iter().map(|cardinality| cardinality.map(deletion)).collect(),
+        rows,
+        raw_convertible: false,
+        ..java_split(9)
+    };
+    assert_eq!(split.merged_row_count(), wanted);
+    assert_eq!(DataSplit::from_bytes(&split.to_bytes().unwrap()).unwrap().merged_row_count(), wanted);
 }
 
 #[rstest]

@@ -442,14 +442,21 @@ impl<'a> Publication<'a> {
         Ok(Delta { entries, index_files })
     }
 
-    /// Refuses to change rows that another commit has changed since it was decided what to change.
+    /// Refuses to change rows that another commit has changed since it was decided what to change, and columns that have
+    /// an index.
     async fn check_update(&mut self, latest: &Snapshot) -> Result<()> {
-        let Some(as_of) = self.change.check_from_snapshot else { return Ok(()) };
+        let changes_rows = |entry: &ManifestEntry| entry.kind == FileKind::Add && entry.file.first_row_id.is_some();
+        if self.change.kind == CommitKind::Compact || !self.change.entries.iter().any(changes_rows) {
+            return Ok(());
+        }
         let mut update = match self.update.take() {
             Some(update) => update,
-            None => RowUpdate::of(self.store, as_of, &self.change.entries).await?,
+            None => RowUpdate::of(self.store, self.change.check_from_snapshot, &self.change.entries).await?,
         };
         let conflict = update.find_conflict(self.store, latest).await?;
+        if let Some(name) = &latest.index_manifest {
+            update.check_indexes(&self.store.index_manifest(name).await?)?;
+        }
         self.update = Some(update);
         refuse(conflict)
     }

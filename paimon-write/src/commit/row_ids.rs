@@ -12,8 +12,8 @@ use std::ops::Range;
 use paimon_io::TableStore;
 use paimon_scan::delta_entries;
 use paimon_spec::{
-    BinaryRow, CommitKind, DataFileMeta, Error, ErrorKind, FieldId, FileIdentifier, FileKind, ManifestEntry, Result,
-    Snapshot, is_row_tracking_field_name, row_groups,
+    BinaryRow, CommitKind, DataFileMeta, Error, ErrorKind, FieldId, FileIdentifier, FileKind, IndexManifestEntry,
+    ManifestEntry, Result, Snapshot, is_row_tracking_field_name, row_groups,
 };
 
 use super::conflict::{Conflict, live_after};
@@ -122,15 +122,14 @@ fn join(mut ranges: Vec<Range<i64>>, adjacent: bool) -> Vec<Range<i64>> {
     joined
 }
 
-/// The columns of rows that a commit changes, as of a snapshot.
+/// The columns of rows that a commit changes.
 #[derive(Debug)]
 pub(super) struct RowUpdate {
-    /// The snapshot by which it was decided what to change.
-    as_of: i64,
     /// In order, disjoint.
     changed: Vec<Changed>,
-    /// Snapshots up to here have left the rows alone.
-    checked: i64,
+    /// Snapshots up to this one have left the rows alone: at first the one by which it was decided what to change. `None`:
+    /// it does not matter what others have changed since.
+    checked: Option<i64>,
 }
 
 /// Columns that files of overlapping row ids have together.
@@ -141,12 +140,12 @@ struct Changed {
 }
 
 impl RowUpdate {
-    /// What the new files of `delta` with row ids change.
+    /// What the new files of `delta` with row ids change, by what the table was in the snapshot `as_of`.
     ///
     /// # Errors
     /// `InvalidInput` when two of them change the same column of a row: which value would stay cannot be told;
     /// `CorruptData` when a file names a column that its schema does not have.
-    pub(super) async fn of(store: &TableStore, as_of: i64, delta: &[ManifestEntry]) -> Result<Self> {
+    pub(super) async fn of(store: &TableStore, as_of: Option<i64>, delta: &[ManifestEntry]) -> Result<Self> {
         let mut files = Vec::new();
         for entry in of_kind(delta, FileKind::Add) {
             if let Some(rows) = entry.file.row_ids() {
@@ -173,7 +172,7 @@ impl RowUpdate {
                 _ => changed.push(Changed { rows: rows.clone(), fields: fields.clone() }),
             }
         }
-        Ok(Self { as_of, changed, checked: as_of })
+        Ok(Self { changed, checked: as_of })
     }
 
     /// Whether a snapshot up to `latest` has changed the same columns of these rows. Compactions change no rows.
@@ -181,13 +180,11 @@ impl RowUpdate {
     /// # Errors
     /// `CommitConflict` when that cannot be told, because snapshots are gone; those of reading them.
     pub(super) async fn find_conflict(&mut self, store: &TableStore, latest: &Snapshot) -> Result<Option<Conflict>> {
-        if self.changed.is_empty() {
-            return Ok(None);
+        let Some(checked) = self.checked.filter(|_| !self.changed.is_empty()) else { return Ok(None) };
+        if latest.id < checked {
+            return Err(gone(checked));
         }
-        if latest.id < self.checked {
-            return Err(gone(self.as_of));
-        }
-        for id in self.checked.saturating_add(1)..=latest.id {
+        for id in checked.saturating_add(1)..=latest.id {
             let snapshot = store.snapshot(id).await?.ok_or_else(|| gone(id))?;
             if snapshot.commit_kind != CommitKind::Compact {
                 for entry in delta_entries(store, &snapshot).await? {
@@ -196,9 +193,35 @@ impl RowUpdate {
                     }
                 }
             }
-            self.checked = id;
+            self.checked = Some(id);
         }
         Ok(None)
+    }
+
+    /// Refuses to change what a global index has (Java option `global-index.column-update-action`, whose default this is):
+    /// readers that use the index would not find the new values.
+    ///
+    /// # Errors
+    /// `Unsupported`, naming the index file.
+    pub(super) fn check_indexes(&self, indexes: &[IndexManifestEntry]) -> Result<()> {
+        for index in indexes {
+            let Some(meta) = &index.global_index else { continue };
+            let is_indexed = |field: &FieldId| {
+                *field == meta.index_field_id || meta.extra_field_ids.iter().flatten().any(|extra| extra == field)
+            };
+            let is_stale = |changed: &Changed| {
+                let apart = changed.rows.end <= meta.row_range_start || changed.rows.start > meta.row_range_end;
+                !apart && changed.fields.iter().any(is_indexed)
+            };
+            if self.changed.iter().any(is_stale) {
+                return Err(Error::unsupported(
+                    "changing a column that has a global index is not supported yet: drop the index first",
+                )
+                .with_context("index", &index.file_name)
+                .with_context("column", format_args!("field {}", meta.index_field_id)));
+            }
+        }
+        Ok(())
     }
 
     /// Whether a file has columns that are changed, of rows that are changed.

@@ -5,7 +5,10 @@
 
 use std::io::Cursor;
 
-use arrow::{array::RecordBatch, error::ArrowError};
+use arrow::{
+    array::{Array, AsArray, RecordBatch},
+    error::ArrowError,
+};
 use arrow_avro::reader::{Reader, ReaderBuilder};
 use bytes::{Buf, Bytes};
 use futures::{StreamExt, stream};
@@ -60,6 +63,15 @@ fn corrupt(error: ArrowError) -> Error {
     Error::corrupt("not a readable Avro file").with_source(error)
 }
 
+/// The columns of records that are the only field of others.
+fn inner(records: &RecordBatch) -> Result<RecordBatch> {
+    let column = records.columns().first().and_then(|column| column.as_struct_opt());
+    match column.filter(|column| column.null_count() == 0) {
+        Some(column) => Ok(RecordBatch::from(column)),
+        None => Err(Error::corrupt("expected records in an Avro file, found NULL or something else")),
+    }
+}
+
 struct Decoding {
     source: Source,
     blocks: AvroBlocks,
@@ -105,6 +117,7 @@ impl Decoding {
                 self.window = None;
                 continue;
             };
+            let batch = if self.blocks.nullable() { inner(&batch)? } else { batch };
             let start = self.position;
             self.position += batch.num_rows() as u64;
             let wanted = guarded(|| {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from pypaimon import _native
+from pypaimon.common.input_stream import InputStream
 from pypaimon.unsupported import unsupported
 
 __all__ = ["FileIO"]
@@ -22,7 +24,7 @@ _JAVA_KEYS = {
 
 @dataclass(frozen=True)
 class FileIO:
-    """The options with which a table's storage was opened. Reading and writing files is the native module's.
+    """The options with which a table's storage was opened.
 
     Attributes:
         properties: Catalog options, secrets included; they are not shown in the representation. What they say of S3 is
@@ -40,8 +42,21 @@ class FileIO:
         said = _native.s3_settings(warehouse.netloc, options)
         return cls({**{key: str(said[name]) for key, name in _JAVA_KEYS.items() if name in said}, **options})
 
+    def new_input_stream(self, path: str, offset: int = 0, length: int = -1) -> BinaryIO:
+        """A seekable stream over a range of any file that these options reach.
+
+        Args:
+            path: A local path, or a URL.
+            offset: Where the range begins.
+            length: How many bytes it has; -1: up to the end.
+
+        Raises:
+            NotFoundError: There is no such file.
+        """
+        opened = _native.open_file(self.properties, str(path), offset, None if length < 0 else length)
+        return InputStream(opened).as_binary()
+
     _remedy = "use pyarrow.fs, or the object store's own client"
-    new_input_stream = unsupported("FileIO.new_input_stream", _remedy)
     new_output_stream = unsupported("FileIO.new_output_stream", _remedy)
     get_file_status = unsupported("FileIO.get_file_status", _remedy)
     list_status = unsupported("FileIO.list_status", _remedy)

@@ -10,6 +10,16 @@ import pyarrow.compute  # casts import it when they first run; better here than 
 
 _Shaped = TypeVar("_Shaped", pa.Schema, pa.RecordBatch)
 
+#: What Daft keeps of a File, by the names of its tested versions.
+FILE_STORAGE = pa.struct(
+    [
+        pa.field("url", pa.large_utf8()),
+        pa.field("io_config", pa.large_binary()),
+        pa.field("position", pa.int64()),
+        pa.field("size", pa.int64()),
+    ]
+)
+
 
 def to_daft_layout(data: _Shaped) -> _Shaped:
     """A schema or batch with 64-bit offsets for text and bytes, and TIME as microseconds (Daft has no other)."""
@@ -31,7 +41,7 @@ def _daft_type(kind: pa.DataType) -> pa.DataType:
         return pa.large_binary()
     if pa.types.is_time32(kind):
         return pa.time64("us")
-    return _rebuild(kind, _daft_type)
+    return change_types(kind, _daft_type)
 
 
 def _paimon_type(kind: pa.DataType) -> pa.DataType:
@@ -41,10 +51,12 @@ def _paimon_type(kind: pa.DataType) -> pa.DataType:
         return pa.binary()
     if pa.types.is_large_list(kind):
         return pa.list_(kind.value_field.with_type(_paimon_type(kind.value_type)))
-    return _rebuild(kind, _paimon_type)
+    return change_types(kind, _paimon_type)
 
 
-def _rebuild(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+def change_types(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+    """A type with each of its children changed; one without children as it is."""
+
     def changed(field: pa.Field) -> pa.Field:
         return field.with_type(change(field.type))
 
@@ -68,6 +80,12 @@ def check_castable(given: pa.DataType, wanted: pa.DataType, name: str) -> None:
         ValueError: No value of the first type, bar NULL, can be.
     """
     if given == wanted or pa.types.is_null(given):
+        return
+    if given == FILE_STORAGE:
+        if not pa.types.is_large_binary(wanted):
+            raise ValueError(
+                f"cannot write column {name!r} of files to the table's {wanted}: only a BLOB column takes files"
+            )
         return
     if pa.types.is_struct(given) and pa.types.is_struct(wanted):
         extra = [field.name for field in given if wanted.get_field_index(field.name) < 0]

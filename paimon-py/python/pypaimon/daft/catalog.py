@@ -15,7 +15,7 @@ require_daft()
 from daft.catalog import Catalog, Function, Identifier, NotFoundError, Properties, Table  # noqa: E402
 from daft.schema import Schema  # noqa: E402
 
-from pypaimon.daft.arrow import to_paimon_layout  # noqa: E402
+from pypaimon.daft.files import file_columns, with_blob_columns  # noqa: E402
 from pypaimon.daft.reader import explain_source, source_for_table, travel_options  # noqa: E402
 from pypaimon.daft.writer import write_table  # noqa: E402
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pypaimon.table.file_store_table import FileStoreTable
 
 _SELECTORS = ("snapshot_id", "tag_name", "timestamp", "incremental")
-_READ_OPTIONS = {*_SELECTORS, "branch", "io_config", "follow_latest", "reader"}
+_READ_OPTIONS = {*_SELECTORS, "branch", "io_config", "follow_latest", "reader", "row_tracking"}
 _WRITE_OPTIONS = {"partition", "commit_properties", "idempotence_key", "branch", "row_kind_column"}
 
 
@@ -71,30 +71,39 @@ class PaimonCatalog(Catalog):
     ) -> PaimonTable:
         """Creates a table.
 
+        Columns of files become BLOB, ARRAY<BLOB> and MAP<.., BLOB>; columns of bytes become BYTES unless they are named
+        as BLOB. A table with such columns tracks its rows and may evolve its data: ``row-tracking.enabled`` and
+        ``data-evolution.enabled``, without which Paimon has no BLOB columns, are set unless they are given.
+
         Args:
             ident: ``db.table``.
             schema: Its columns.
-            properties: ``primary_keys`` (a list of column names), and table options.
+            properties: ``primary_keys`` and ``blob_fields`` (lists of column names), and table options;
+                ``blob_fields`` is the option ``blob-field``.
             partition_fields: Partition columns; Paimon partitions by the columns' own values only.
 
         Raises:
-            ValueError: ``primary_keys`` is not a list.
+            ValueError: ``primary_keys`` or ``blob_fields`` is not a list, or a BLOB column is none of bytes or files.
             UnsupportedError: A partition field with a transform.
             TableAlreadyExistException: The table exists.
             DatabaseNotExistException: Its database does not.
         """
         from pypaimon import Schema as PaimonSchema
 
-        options = dict(properties or {})
-        primary_keys = options.pop("primary_keys", [])
-        if not isinstance(primary_keys, (list, tuple)):
-            raise ValueError(f"primary_keys must be a list of column names, got: {primary_keys!r}")
+        properties = dict(properties or {})
+        primary_keys, blob_fields = (_names(properties, key) for key in ("primary_keys", "blob_fields"))
+        options = {key: _option_text(value) for key, value in properties.items()}
+        if blob_fields:
+            options["blob-field"] = ",".join([*blob_fields, *filter(None, [options.get("blob-field")])])
         name = self._required_table(ident)
+        columns = with_blob_columns(schema.to_pyarrow_schema(), _blob_columns(options))
+        if file_columns(columns):
+            options = {"row-tracking.enabled": "true", "data-evolution.enabled": "true", **options}
         paimon_schema = PaimonSchema.from_pyarrow_schema(
-            to_paimon_layout(schema.to_pyarrow_schema()),
+            columns,
             partition_keys=[_partition_key(field) for field in partition_fields or []],
-            primary_keys=list(primary_keys),
-            options={key: _option_text(value) for key, value in options.items()},
+            primary_keys=primary_keys,
+            options=options,
         )
         self._inner.create_table(name, paimon_schema, ignore_if_exists=False)
         return PaimonTable(self._load(name), self._catalog_options)
@@ -232,7 +241,7 @@ class PaimonTable(Table):
 
         Args:
             **options: ``snapshot_id``, ``tag_name``, ``timestamp``, ``incremental``, ``branch``, ``io_config``,
-                ``follow_latest``, ``reader``.
+                ``follow_latest``, ``reader``, ``row_tracking``.
         """
         Table._validate_options("Paimon read", options, _READ_OPTIONS)
         return self._source(options).read()
@@ -310,6 +319,20 @@ def _partition_key(field: PartitionField) -> str:
             "holds the transformed value"
         )
     return field.field.name
+
+
+def _names(properties: dict[str, Any], key: str) -> list[str]:
+    names = properties.pop(key, [])
+    if not isinstance(names, (list, tuple)):
+        raise ValueError(f"{key} must be a list of column names, got: {names!r}")
+    return list(names)
+
+
+def _blob_columns(options: Mapping[str, str]) -> list[str]:
+    """The columns that table options name as BLOB, however they are kept."""
+    keys = ("blob-field", "blob-descriptor-field", "blob.stored-descriptor-fields", "blob-view-field")
+    named = [name.strip() for key in keys for name in options.get(key, "").split(",")]
+    return [name for name in dict.fromkeys(named) if name]
 
 
 def _option_text(value: Any) -> str:

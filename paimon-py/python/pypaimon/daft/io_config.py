@@ -64,6 +64,11 @@ def options_with(catalog_options: Mapping[str, Any], io_config: IOConfig | None)
     options = {str(key): str(value) for key, value in catalog_options.items()}
     if io_config is None or _scheme(options.get("warehouse", "")) not in _S3_SCHEMES or _speaks_of_s3(options):
         return options
+    return {**options, **s3_options(io_config)}
+
+
+def s3_options(io_config: IOConfig) -> dict[str, str]:
+    """What an ``IOConfig`` says of S3, as options."""
     s3 = io_config.s3
     provider = s3.credentials_provider if s3.key_id is None else None
     keys = s3 if provider is None else provider()
@@ -77,7 +82,7 @@ def options_with(catalog_options: Mapping[str, Any], io_config: IOConfig | None)
         "s3.anonymous": "true" if s3.anonymous else None,
         "s3.path.style.access": "false" if s3.force_virtual_addressing else None,
     }
-    return {**options, **{key: value for key, value in said.items() if value}}
+    return {key: value for key, value in said.items() if value}
 
 
 def _speaks_of_s3(options: Mapping[str, str]) -> bool:

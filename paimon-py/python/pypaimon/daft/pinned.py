@@ -28,7 +28,8 @@ class PinnedTable:
         catalog_options: What the catalog was opened with.
         schema_json: The schema, dynamic options included.
         branch: Branch read, or ``None`` for main.
-        read_optimized: Whether only what needs no merge is read (``t$ro``).
+        view: What of the table is read: ``None``: all; ``"ro"``: only what needs no merge; ``"row_tracking"``: the
+            table with the ids of its rows.
         state: What is read, as ``NativeTable.pinned`` has it; ``None``: each execution reads the latest snapshot.
         pinned_at: When it was pinned.
     """
@@ -38,7 +39,7 @@ class PinnedTable:
     catalog_options: dict[str, str]
     schema_json: str
     branch: str | None
-    read_optimized: bool
+    view: str | None
     state: State | None
     pinned_at: dt.datetime
 
@@ -52,7 +53,7 @@ class PinnedTable:
             catalog_options=dict(catalog_options),
             schema_json=native.schema_json(),
             branch=table.identifier.get_branch_name(),
-            read_optimized=native.read_optimized,
+            view=native.view,
             state=native.pinned,
             pinned_at=dt.datetime.now(dt.timezone.utc),
         )
@@ -69,9 +70,7 @@ class PinnedTable:
         """The opened table; opening it does not look whether its state is still there."""
         from pypaimon._native import NativeTable
 
-        opened = NativeTable.open(
-            self.location, self.catalog_options, self.schema_json, self.branch, self.read_optimized
-        )
+        opened = NativeTable.open(self.location, self.catalog_options, self.schema_json, self.branch, self.view)
         return opened if self.state is None else opened.pin(self.state)
 
     def plan(self, **request: Any) -> NativePlan:

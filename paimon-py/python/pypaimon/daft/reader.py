@@ -35,6 +35,7 @@ def read_paimon(
     io_config: IOConfig | None = None,
     follow_latest: bool = False,
     reader: str = "auto",
+    row_tracking: bool = False,
 ) -> daft.DataFrame:
     """A lazy frame over a table.
 
@@ -59,6 +60,9 @@ def read_paimon(
         follow_latest: Read the latest snapshot at each execution instead. The schema stays fixed.
         reader: ``"paimon"`` sends every file to Paimon's reader; ``"auto"`` gives Parquet files to Daft's where the
             answer is certain to be the same.
+        row_tracking: Adds ``_ROW_ID``, the id of a row for life, and ``_SEQUENCE_NUMBER``, the snapshot that changed it
+            last as far as its files tell; the same as ``"db.t$row_tracking"``. The table has the option
+            ``row-tracking.enabled``.
 
     Returns:
         A ``daft.DataFrame``. Filters, projections and limits on it reach the scan.
@@ -76,7 +80,13 @@ def read_paimon(
     catalog_options = _complete(catalog_options, io_config)
     table = get_table(table_identifier, catalog_options, branch)
     return source_for_table(
-        table, catalog_options, travel=travel, io_config=io_config, follow_latest=follow_latest, reader=reader
+        table,
+        catalog_options,
+        travel=travel,
+        io_config=io_config,
+        follow_latest=follow_latest,
+        reader=reader,
+        row_tracking=row_tracking,
     ).read()
 
 
@@ -96,6 +106,7 @@ def explain_paimon_scan(
     io_config: IOConfig | None = None,
     verbose: bool = False,
     reader: str = "auto",
+    row_tracking: bool = False,
 ) -> PaimonScanExplain:
     """Plans a scan without reading data: what each stage drops, and which reader takes which files.
 
@@ -114,6 +125,7 @@ def explain_paimon_scan(
         io_config: As for ``read_paimon``.
         verbose: List each split.
         reader: As for ``read_paimon``.
+        row_tracking: As for ``read_paimon``.
 
     Raises:
         ValueError: As for ``read_paimon``.
@@ -122,7 +134,9 @@ def explain_paimon_scan(
     travel = travel_options(snapshot_id, tag_name, timestamp, incremental)
     catalog_options = _complete(catalog_options, io_config)
     table = get_table(table_identifier, catalog_options, branch)
-    source = source_for_table(table, catalog_options, travel=travel, io_config=io_config, reader=reader)
+    source = source_for_table(
+        table, catalog_options, travel=travel, io_config=io_config, reader=reader, row_tracking=row_tracking
+    )
     return explain_source(source, filters, partition_filters, columns, limit, verbose)
 
 
@@ -196,6 +210,7 @@ def source_for_table(
     io_config: IOConfig | None = None,
     follow_latest: bool = False,
     reader: str = "auto",
+    row_tracking: bool = False,
 ) -> PaimonDataSource:
     """The data source over a table object, pinned to its snapshot now.
 
@@ -206,6 +221,7 @@ def source_for_table(
         io_config: As for ``read_paimon``.
         follow_latest: As for ``read_paimon``.
         reader: As for ``read_paimon``.
+        row_tracking: As for ``read_paimon``.
     """
     require_daft()
     from pypaimon.daft.pinned import PinnedTable
@@ -215,6 +231,8 @@ def source_for_table(
         raise ValueError(f"follow_latest reads the latest snapshot and cannot be combined with {sorted(travel)}")
     if travel:
         table = table.copy(travel)
+    if row_tracking:
+        table = table.tracking_rows()
     options = _texts(catalog_options) if catalog_options else table.native.catalog_options()
     pinned = PinnedTable.of(table, options, follow_latest=follow_latest)
     return PaimonDataSource(pinned, io_config=io_config, reader=reader)

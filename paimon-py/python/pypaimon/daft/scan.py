@@ -97,6 +97,8 @@ def plan_scan(table: PinnedTable, schema: Schema, pushdowns: Pushdowns, reader: 
         filter_is_exact=row_filter.exact,
         partition_predicate=_bind(native, partition_filter.tree),
         limit=limit if partition_filter.exact else None,
+        # Of the files that hold the columns of the same rows, only those of these columns are planned.
+        columns=columns,
     )
     splits = plan.splits
     partitions = to_daft_layout(pa.record_batch(native.partition_batch(splits)))
@@ -141,6 +143,8 @@ def cheapest_column(fields: pa.Schema) -> str:
     """A column that tells the number of rows at the least cost."""
 
     def width(field: pa.Field) -> int:
+        if pa.types.is_large_binary(field.type):  # a BLOB, in files of its own
+            return 1 << 21
         try:
             return int(field.type.bit_width)
         except ValueError:  # no fixed width

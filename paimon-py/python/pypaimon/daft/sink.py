@@ -16,6 +16,8 @@ from daft.schema import Schema
 from daft.series import Series
 
 from pypaimon.daft.arrow import cast_flat_columns, check_castable
+from pypaimon.daft.files import carried_io_config, file_io_config, io_config_from, with_plain_files
+from pypaimon.daft.io_config import s3_options
 from pypaimon.daft.partition import StaticPartition
 from pypaimon.daft.pinned import PinnedTable
 from pypaimon.exceptions import CommitConflictError, InvalidInputError, UnsupportedError
@@ -85,7 +87,7 @@ class PaimonDataSink(DataSink[list[bytes]]):
         self._user = _commit_user(idempotence_key, options.get("commit.user-prefix"))
         self._identity = table.native.identity()
         self._row_kind_column = row_kind_column
-        self._writer: NativeWriter | None = None
+        self._writers: _Writers | None = None
 
     def name(self) -> str:
         """What Daft calls this sink in messages."""
@@ -108,6 +110,7 @@ class PaimonDataSink(DataSink[list[bytes]]):
         Raises:
             ValueError: They cannot; the text names the columns.
         """
+        given = with_plain_files(given)
         if len(set(given.names)) < len(given.names):
             raise ValueError(f"Cannot write to Paimon with duplicate input field names: {given.names}")
         self._check_row_kinds(given)
@@ -136,11 +139,20 @@ class PaimonDataSink(DataSink[list[bytes]]):
         Raises:
             UnsupportedError: Rows of such a table cannot be written yet.
         """
-        self._writer = self.open_writer()
+        self._writers = _Writers(self)
 
-    def open_writer(self, order_column: str | None = None) -> NativeWriter:
-        """A writer of the table; `order_column` numbers the rows that it is given, in any order."""
-        return self.table.native.writer(
+    def open_writer(
+        self, order_column: str | None = None, source_options: Mapping[str, str] | None = None
+    ) -> NativeWriter:
+        """A writer of the table.
+
+        Args:
+            order_column: Numbers the rows that it is given, in any order.
+            source_options: Options with which files outside of the table's storage are opened.
+        """
+        sources = {f"blob-descriptor.{key}": value for key, value in (source_options or {}).items()}
+        native = self.table.native.copy(sources) if sources else self.table.native
+        return native.writer(
             row_kind_column=self._row_kind_column,
             order_column=order_column,
             overwrite=self._operation == "OVERWRITE",
@@ -148,16 +160,16 @@ class PaimonDataSink(DataSink[list[bytes]]):
 
     def write(self, micropartitions: Iterator[MicroPartition]) -> Iterator[WriteResult[list[bytes]]]:
         """Writes some rows; the result holds the metadata of files that only this call wrote."""
-        if self._writer is not None:
-            rows, size = self._write_all(self._writer, micropartitions)
+        if self._writers is not None:
+            rows, size = self._write_all(self._writers, micropartitions)
             yield WriteResult(result=[], bytes_written=size, rows_written=rows)
             return
-        writer = self.open_writer()
+        writers = _Writers(self)
         try:
-            rows, size = self._write_all(writer, micropartitions)
-            messages = writer.prepare_commit()
+            rows, size = self._write_all(writers, micropartitions)
+            messages = writers.prepare_commit()
         except BaseException:
-            writer.abort()
+            writers.abort()
             raise
         yield WriteResult([message.to_bytes() for message in messages], bytes_written=size, rows_written=rows)
 
@@ -174,8 +186,9 @@ class PaimonDataSink(DataSink[list[bytes]]):
         batch = cast_flat_columns(batch, self._fields)
         if self._partition is not None:
             self._partition.check(batch)
-        writer = writer or self._writer
-        assert writer is not None
+        if writer is None:
+            assert self._writers is not None
+            writer = self._writers.of(None)
         writer.write(batch)
 
     def finalize(self, write_results: list[WriteResult[list[bytes]]]) -> MicroPartition:
@@ -185,9 +198,9 @@ class PaimonDataSink(DataSink[list[bytes]]):
     def commit(self, written: list[bytes]) -> MicroPartition:
         """Commits what other processes wrote, and what this one has written, and lists the new files."""
         messages = [_message_from_bytes(data) for data in written]
-        if self._writer is not None:
-            messages += self._writer.prepare_commit()
-            self._writer = None
+        if self._writers is not None:
+            messages += self._writers.prepare_commit()
+            self._writers = None
         native = self.table.native
         try:
             native.commit(
@@ -208,20 +221,20 @@ class PaimonDataSink(DataSink[list[bytes]]):
 
     def abort(self) -> None:
         """Deletes what this process has written and not handed to a commit."""
-        if self._writer is not None:
-            self._writer.abort()
-            self._writer = None
+        if self._writers is not None:
+            self._writers.abort()
+            self._writers = None
 
-    def _write_all(self, writer: NativeWriter, micropartitions: Iterator[MicroPartition]) -> tuple[int, int]:
+    def _write_all(self, writers: _Writers, micropartitions: Iterator[MicroPartition]) -> tuple[int, int]:
         rows = size = 0
         checked = None
         for micropartition in micropartitions:
             for part in micropartition.get_record_batches():
-                batch = part.to_arrow_record_batch()
+                batch = with_plain_files(part.to_arrow_record_batch())
                 if batch.schema != checked:
                     checked = batch.schema
                     self.check_schema(checked)
-                self.write_batch(batch, writer)
+                self.write_batch(batch, writers.of(carried_io_config(batch)))
                 rows, size = rows + batch.num_rows, size + batch.nbytes
         return rows, size
 
@@ -254,7 +267,38 @@ class PaimonDataSink(DataSink[list[bytes]]):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_writer": None}
+        return {**self.__dict__, "_writers": None}
+
+
+class _Writers:
+    """The writers of one process or of one call: one for each way to reach the files that rows point to.
+
+    Raises:
+        UnsupportedError: Rows of such a table cannot be written yet.
+    """
+
+    def __init__(self, sink: PaimonDataSink) -> None:
+        self._sink = sink
+        self._own = file_io_config(sink.table.catalog_options, None)
+        self._opened: dict[bytes | None, NativeWriter] = {}
+        self.of(None)
+
+    def of(self, carried: bytes | None) -> NativeWriter:
+        """The writer for rows whose files carry this; ``None``: nothing, or there are none."""
+        key = None if carried == self._own else carried
+        if key not in self._opened:
+            sources = None if key is None else s3_options(io_config_from(key))
+            self._opened[key] = self._sink.open_writer(source_options=sources)
+        return self._opened[key]
+
+    def prepare_commit(self) -> list[NativeCommitMessage]:
+        """Ends the files and says what they are."""
+        return [message for writer in self._opened.values() for message in writer.prepare_commit()]
+
+    def abort(self) -> None:
+        """Deletes what was written."""
+        for writer in self._opened.values():
+            writer.abort()
 
 
 def _commit_user(idempotence_key: str | None, prefix: str | None) -> str:

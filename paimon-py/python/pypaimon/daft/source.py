@@ -16,6 +16,7 @@ from daft.schema import Schema
 
 from pypaimon.daft.arrow import to_daft_layout
 from pypaimon.daft.expiry import watch
+from pypaimon.daft.files import daft_schema
 from pypaimon.daft.io_config import infer_io_config
 from pypaimon.daft.scan import Scan, convert_partition_filter, kept_partitions, plan_scan
 from pypaimon.daft.tasks import EmptyTask, PaimonCountTask, PaimonReadTask, pack
@@ -56,7 +57,7 @@ class PaimonDataSource(DataSource):
     @property
     def schema(self) -> Schema:
         """The table's columns, as Daft sees them."""
-        return Schema.from_pyarrow_schema(to_daft_layout(self._fields))
+        return daft_schema(self._fields)
 
     @property
     def snapshot_id(self) -> int | None:
@@ -96,7 +97,7 @@ class PaimonDataSource(DataSource):
         # Without a filter the plan holds just enough splits for the LIMIT, and one task can stop when it has them.
         in_one = scan.limit is not None and scan.row_filter.tree is None
         for splits in [ours] if in_one and ours else pack(ours):
-            yield PaimonReadTask(self._table, splits, scan.columns, scan.row_filter.tree, scan.limit)
+            yield PaimonReadTask(self._table, splits, scan.columns, scan.row_filter.tree, scan.limit, self._io_config)
 
     def _native_tasks(self, scan: Scan, pushdowns: Pushdowns) -> Iterator[DataSourceTask]:
         schema = self.schema
@@ -129,7 +130,7 @@ class PaimonDataSource(DataSource):
         if condition.exact and (count := native.count_rows(predicate)) is not None:
             yield PaimonCountTask(name, count, self._table)
             return
-        planned = self._table.plan(partition_predicate=predicate).splits
+        planned = self._table.plan(partition_predicate=predicate, columns=[]).splits
         partitions = to_daft_layout(pa.record_batch(native.partition_batch(planned)))
         splits = (
             [planned[index] for index in kept_partitions(condition, partitions)] if condition.conjuncts else planned

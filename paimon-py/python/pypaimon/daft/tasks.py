@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -18,8 +19,11 @@ from daft.series import Series
 
 from pypaimon.daft.arrow import to_daft_layout
 from pypaimon.daft.delivery import ConsumerGone, Delivery
+from pypaimon.daft.files import cut_by_bytes, daft_schema, file_columns, file_io_config, to_record_batch
 
 if TYPE_CHECKING:
+    from daft.io import IOConfig
+
     from pypaimon._native import NativeSplit, NativeStream, NativeTable
     from pypaimon.daft.pinned import PinnedTable
     from pypaimon.daft.predicate import Tree
@@ -39,7 +43,7 @@ _OPEN_FILE_BYTES = 64 << 10
 
 def pack(splits: Sequence[NativeSplit]) -> list[list[NativeSplit]]:
     """Groups splits into tasks: enough of them to keep the machine busy, and as few as that allows."""
-    weights = [split.file_size + _OPEN_FILE_BYTES * len(split.files) for split in splits]
+    weights = [_weight(split) for split in splits]
     target = min(max(sum(weights) // (2 * _processors()), _TASK_BYTES_MIN), _TASK_BYTES_MAX)
     groups: list[list[NativeSplit]] = []
     room = 0
@@ -50,6 +54,12 @@ def pack(splits: Sequence[NativeSplit]) -> list[list[NativeSplit]]:
         groups[-1].append(split)
         room -= weight
     return groups
+
+
+def _weight(split: NativeSplit) -> int:
+    """What reading a split costs, in bytes: of a file of BLOB values only the index at its end is read."""
+    files = split.files
+    return sum(file.file_size for file in files if not file.is_blob) + _OPEN_FILE_BYTES * len(files)
 
 
 class _SplitsTask(DataSourceTask):
@@ -76,6 +86,7 @@ class PaimonReadTask(_SplitsTask):
         columns: Names of the columns to produce, at least one.
         predicate: Rows that fail it need not be produced.
         limit: Rows to produce at most.
+        io_config: How Daft's own readers reach the storage; ``None``: inferred from the catalog options.
     """
 
     def __init__(
@@ -85,23 +96,25 @@ class PaimonReadTask(_SplitsTask):
         columns: Sequence[str],
         predicate: Tree | None = None,
         limit: int | None = None,
+        io_config: IOConfig | None = None,
     ) -> None:
         super().__init__(table, splits)
         self._columns = list(columns)
         self._predicate = predicate
         self._limit = limit
+        self._io_config = io_config
 
     @property
     def schema(self) -> Schema:
         """The columns of the batches."""
-        fields = to_daft_layout(pa.schema(self._table.native.arrow_schema()))
-        return Schema.from_pyarrow_schema(pa.schema([fields.field(name) for name in self._columns]))
+        fields = pa.schema(self._table.native.arrow_schema())
+        return daft_schema(pa.schema([fields.field(name) for name in self._columns]))
 
     async def read(self) -> AsyncIterator[RecordBatch]:
-        """Yields batches of at least 64k rows, two ahead of Daft at most."""
+        """Yields batches of at least 64k rows, or less where these stand for many BLOB bytes, two ahead of Daft."""
         loop, threads = asyncio.get_running_loop(), _threads(os.getpid())
         delivery = Delivery()
-        reader = _Reader(self._table, self._splits, self._columns, self._predicate, self._limit)
+        reader = _Reader(self._table, self._splits, self._columns, self._predicate, self._limit, self._io_config)
         any_sent = False
         try:
             await delivery.wanted()
@@ -190,18 +203,24 @@ class _Reader:
         columns: list[str],
         predicate: Tree | None,
         limit: int | None,
+        io_config: IOConfig | None,
     ) -> None:
         self._table, self._splits, self._columns = table, splits, columns
-        self._predicate, self._limit = predicate, limit
+        self._predicate, self._limit, self._io_config = predicate, limit, io_config
+        fields = file_columns(pa.schema(table.native.arrow_schema()))
+        self._files = {name: kind for name, kind in fields.items() if name in columns}
+        self._ready: deque[RecordBatch] = deque()
         self._stream: NativeStream | None = None
         self._closed = False
 
     def next_batch(self) -> RecordBatch | None:
-        """The next batch, of at least 64k rows unless it is the last; ``None`` at the end."""
+        """The next batch; ``None`` at the end."""
         try:
             if self._stream is None:
                 self._stream = self._open()
-            return self._gather(self._stream)
+            if not self._ready:
+                self._ready.extend(self._gather(self._stream))
+            return self._ready.popleft() if self._ready else None
         except FileNotFoundError as error:
             raise self._table.expired() or error from error
 
@@ -219,9 +238,11 @@ class _Reader:
             predicate=None if self._predicate is None else native.predicate(self._predicate),
             limit=self._limit,
             parallelism=1 if self._limit is not None else min(_PARALLEL_SPLITS, len(self._splits)),
+            blobs="files",
+            io_config=file_io_config(self._table.catalog_options, self._io_config) if self._files else None,
         )
 
-    def _gather(self, stream: NativeStream) -> RecordBatch | None:
+    def _gather(self, stream: NativeStream) -> list[RecordBatch]:
         batches: list[pa.RecordBatch] = []
         rows = size = 0
         while rows < _BATCH_ROWS and size < _BATCH_BYTES and not self._closed:
@@ -232,7 +253,12 @@ class _Reader:
             if batch.num_rows:
                 batches.append(batch)
                 rows, size = rows + batch.num_rows, size + batch.nbytes
-        return RecordBatch.from_arrow_record_batches(batches, batches[0].schema) if batches else None
+        if not batches:
+            return []
+        if not self._files:
+            return [RecordBatch.from_arrow_record_batches(batches, batches[0].schema)]
+        whole = pa.concat_batches(batches)
+        return [to_record_batch(part, self._files) for part in cut_by_bytes(whole, self._files)]
 
 
 def _split_from_bytes(data: bytes, table: NativeTable) -> NativeSplit:

@@ -13,6 +13,7 @@ from pypaimon.read.explain import ExplainResult, explain
 from pypaimon.read.table_read import TableRead
 from pypaimon.read.table_scan import TableScan
 from pypaimon.schema.data_types import DataField
+from pypaimon.table.special_fields import SpecialFields
 from pypaimon.unsupported import refuse
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class ReadBuilder:
     def with_projection(self, projection: Sequence[str] | None) -> ReadBuilder:
         """Reads these columns, in this order; ``None`` reads all.
 
+        Tables with row tracking also have ``_ROW_ID`` and ``_SEQUENCE_NUMBER``.
+
         Raises:
             InvalidInputError: A column does not exist or is named twice.
             UnsupportedFeatureError: A part of a column, or an expression, is named.
@@ -65,12 +68,10 @@ class ReadBuilder:
             refuse("a projection of expressions", "pass a list of column names")
         names = list(projection)
         for name in names:
-            if name not in self.table.field_dict:
-                if name.partition(".")[0] in self.table.field_dict:
+            if name not in self._known:
+                if name.partition(".")[0] in self._known:
                     refuse(f"the projection of '{name}', a part of a column", "read the whole column")
-                raise InvalidInputError(
-                    f"column '{name}' does not exist; the table has: {', '.join(self.table.field_names)}"
-                )
+                raise InvalidInputError(f"column '{name}' does not exist; the table has: {', '.join(self._known)}")
         if len(set(names)) < len(names):
             raise InvalidInputError(f"a column is named twice in the projection {names}")
         self._projection = names
@@ -88,8 +89,8 @@ class ReadBuilder:
         return self
 
     def new_predicate_builder(self) -> PredicateBuilder:
-        """Builds conditions on all columns of the table, whatever the projection."""
-        return PredicateBuilder(self.table.fields)
+        """Builds conditions on all columns of the table, those of row tracking too, whatever the projection."""
+        return PredicateBuilder(list(self._known.values()))
 
     def new_scan(self) -> TableScan:
         """Plans the read.
@@ -98,7 +99,8 @@ class ReadBuilder:
             InvalidInputError: The filter names a column that does not exist.
             UnsupportedError: The filter compares in a way that cannot be done exactly.
         """
-        return TableScan(self.table, self._bound(self._predicate), self._bound(self._partition_filter))
+        predicate, partition_filter = self._bound(self._predicate), self._bound(self._partition_filter)
+        return TableScan(self.table, predicate, partition_filter, self._projection)
 
     def new_read(self) -> TableRead:
         """Reads splits of the plan; the errors are those of `new_scan`."""
@@ -110,7 +112,7 @@ class ReadBuilder:
         """The columns that are read, in order."""
         if self._projection is None:
             return self.table.fields
-        return [self.table.field_dict[name] for name in self._projection]
+        return [self._known[name] for name in self._projection]
 
     def with_read_type(self, read_type: Sequence[DataField]) -> ReadBuilder:
         """Same as `with_projection`, by fields."""
@@ -123,6 +125,14 @@ class ReadBuilder:
             verbose: Whether to list every split.
         """
         return explain(self, verbose)
+
+    @property
+    def _known(self) -> dict[str, DataField]:
+        """The columns that may be named."""
+        fields = self.table.field_dict
+        if not self.table.options.row_tracking_enabled():
+            return fields
+        return {**fields, **{field.name: field for field in SpecialFields.row_type_with_row_tracking([])}}
 
     def _bound(self, predicate: Predicate | None) -> _native.NativePredicate | None:
         return None if predicate is None else self.table._native.predicate(predicate.to_tree())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pypaimon import _native
@@ -28,10 +29,12 @@ class TableScan:
         table: FileStoreTable,
         predicate: _native.NativePredicate | None,
         partition_predicate: _native.NativePredicate | None,
+        columns: Sequence[str] | None = None,
     ) -> None:
         self.table = table
         self._predicate = predicate
         self._partition_predicate = partition_predicate
+        self._columns = columns
         self._shard: tuple[int, int] | None = None
         self._rows: tuple[int, int] | None = None
 
@@ -106,6 +109,7 @@ class TableScan:
             partition_predicate=self._partition_predicate,
             shard=self._shard,
             rows=self._rows,
+            columns=self._columns,
         )
 
     with_chunk_shuffle = unsupported("TableScan.with_chunk_shuffle", "shuffle the list that plan().splits() gives")

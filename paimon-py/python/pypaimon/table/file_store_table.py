@@ -17,6 +17,7 @@ from pypaimon.schema.schema import option_texts
 from pypaimon.schema.table_schema import TableSchema
 from pypaimon.snapshot.snapshot_manager import SnapshotManager
 from pypaimon.table.bucket_mode import BucketMode
+from pypaimon.table.special_fields import SpecialFields
 from pypaimon.table.table import Table
 from pypaimon.tag.tag import Tag
 from pypaimon.tag.tag_manager import TagManager
@@ -37,7 +38,7 @@ class FileStoreTable(Table):
     Attributes:
         identifier: The table's name.
         table_schema: The schema, with dynamic options.
-        fields: The columns.
+        fields: The columns; of ``t$row_tracking`` also those of row tracking.
         partition_keys: Names of the partition columns, in path order.
         primary_keys: Names of the primary-key columns.
         is_primary_key_table: Whether there is a primary key.
@@ -50,6 +51,8 @@ class FileStoreTable(Table):
         self.identifier = identifier
         self.table_schema = TableSchema.from_json(native.schema_json())
         self.fields = self.table_schema.fields
+        if native.view == "row_tracking":
+            self.fields = SpecialFields.row_type_with_row_tracking(self.fields)
         self.field_names = [field.name for field in self.fields]
         self.field_dict = {field.name: field for field in self.fields}
         self.partition_keys = self.table_schema.partition_keys
@@ -142,6 +145,16 @@ class FileStoreTable(Table):
     def refresh(self) -> FileStoreTable:
         """The same table and dynamic options with the schema that is current now."""
         return FileStoreTable(self._native.refresh(), self.identifier)
+
+    def tracking_rows(self) -> FileStoreTable:
+        """The same table with the columns ``_ROW_ID`` and ``_SEQUENCE_NUMBER``, to be read: ``t$row_tracking``.
+
+        Raises:
+            InvalidInputError: The table lacks the option ``row-tracking.enabled``.
+        """
+        name = self.identifier
+        of_view = Identifier(name.database, name.get_table_name(), name.get_branch_name(), "row_tracking")
+        return FileStoreTable(self._native.tracking_rows(), of_view)
 
     def new_read_builder(self) -> ReadBuilder:
         """Starts a read."""

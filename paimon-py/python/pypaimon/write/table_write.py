@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from pypaimon.write.commit_message import CommitMessage
 
 if TYPE_CHECKING:
     import pandas
+    from typing_extensions import Self
 
+    from pypaimon import _native
     from pypaimon.table.file_store_table import FileStoreTable
 
 __all__ = ["BatchTableWrite", "TableWrite"]
@@ -32,7 +35,40 @@ class TableWrite:
     def __init__(self, table: FileStoreTable, row_kind_column: str | None = None, *, overwrite: bool = False) -> None:
         self.table = table
         self.row_kind_column = row_kind_column
-        self._native = table._native.writer(row_kind_column=row_kind_column, overwrite=overwrite)
+        self._overwrite = overwrite
+        self._write_type: list[str] | None = None
+        self._has_rows = False
+        self._native = self._open()
+
+    def _open(self) -> _native.NativeWriter:
+        return self.table._native.writer(
+            row_kind_column=self.row_kind_column, overwrite=self._overwrite, write_type=self._write_type
+        )
+
+    def with_write_type(self, write_cols: Sequence[str]) -> Self:
+        """Lets rows bring these columns only, in any order.
+
+        What is left out has its default value, else NULL; a table with ``data-evolution.enabled`` stores nothing for
+        it, and an update can add it later.
+
+        Raises:
+            InvalidInputError: A column is unknown; a partition column, or one that is NOT NULL without a default value,
+                is left out; rows have been written.
+            UnsupportedError: The table has a primary key.
+        """
+        if self._has_rows:
+            raise InvalidInputError("with_write_type comes before the first row")
+        columns = list(dict.fromkeys(write_cols))
+        before = self._write_type
+        self._write_type = columns
+        try:
+            opened = self._open()
+        except BaseException:
+            self._write_type = before
+            raise
+        self._native.abort()
+        self._native = opened
+        return self
 
     def write_arrow(self, data: Any, bucket: int | None = None) -> None:
         """Writes a `pyarrow.Table`, or anything else that speaks the Arrow PyCapsule interface.
@@ -42,6 +78,7 @@ class TableWrite:
         """
         if bucket is not None:
             refuse("writing into a given bucket", "leave `bucket` out: rows find their bucket by the bucket key")
+        self._has_rows = True
         self._native.write(data)
 
     def write_arrow_batch(self, data: pa.RecordBatch, bucket: int | None = None) -> None:
@@ -53,6 +90,8 @@ class TableWrite:
         target = pa.schema(self.table._native.arrow_schema())
         if self.row_kind_column is not None:
             target = target.append(pa.field(self.row_kind_column, pa.string()))
+        if self._write_type is not None:
+            target = pa.schema([field for field in target if field.name in self._write_type])
         unknown = [str(name) for name in dataframe.columns if name not in target.names]
         if unknown:
             raise InvalidInputError(f"the table has no column {', '.join(unknown)}; it has: {', '.join(target.names)}")
@@ -80,7 +119,6 @@ class TableWrite:
     ) -> None:
         self.close()
 
-    with_write_type = unsupported("TableWrite.with_write_type", "write all columns")
     with_blob_consumer = unsupported("TableWrite.with_blob_consumer")
     with_blob_uri_reader_factory = unsupported("TableWrite.with_blob_uri_reader_factory")
     write_ray = unsupported("TableWrite.write_ray", "use pypaimon.daft.write_paimon")

@@ -12,6 +12,7 @@ from pypaimon.exceptions import InvalidInputError
 from pypaimon.schema.schema import option_texts
 from pypaimon.unsupported import unsupported
 from pypaimon.write.table_commit import BatchTableCommit
+from pypaimon.write.table_update import BatchTableUpdate
 from pypaimon.write.table_write import BatchTableWrite
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ class WriteBuilder:
     def _identity(self) -> str:
         return self.table._native.identity()
 
-    new_update = unsupported("WriteBuilder.new_update", "overwrite partitions instead")
     with_restore_snapshot = unsupported("WriteBuilder.with_restore_snapshot")
 
 
@@ -105,6 +105,17 @@ class BatchWriteBuilder(WriteBuilder):
         """
         self._identity  # noqa: B018 - the table that is written is the one that is there now.
         return BatchTableWrite(self.table, self.row_kind_column, overwrite=self.static_partition is not None)
+
+    def new_update(self) -> BatchTableUpdate:
+        """What changes rows that are there, of a table with row ids.
+
+        Raises:
+            InvalidInputError: The job overwrites.
+        """
+        if self.static_partition is not None:
+            raise InvalidInputError("a job that overwrites does not change rows: start another write builder")
+        self._identity  # noqa: B018 - the table that is changed is the one that is there now.
+        return BatchTableUpdate(self.table, self.commit_user)
 
     def new_commit(self) -> BatchTableCommit:
         """The commit of the job."""

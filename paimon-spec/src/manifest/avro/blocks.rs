@@ -27,6 +27,7 @@ pub struct AvroBlocks {
     decompressor: Decompressor,
     sync: [u8; SYNC_BYTES],
     head: Vec<u8>,
+    nullable: bool,
 }
 
 /// What there is at a place in a file.
@@ -54,15 +55,26 @@ impl AvroBlocks {
     /// unknown codec and for a recursive schema.
     pub fn open(start: &[u8]) -> Result<(Self, usize)> {
         let container = Container::open(start)?.with_budget(u64::MAX);
-        let program = Program::compile(container.schema(), &[])?;
+        // Bytes of a record of one field are those of the field.
+        let nullable = container.schema().trim_ascii_start().starts_with(b"[");
+        let wrapped =
+            [br#"{"type":"record","name":"nullable","fields":[{"name":"record","type":"#, container.schema(), b"}]}"];
+        let schema = if nullable { wrapped.concat() } else { container.schema().to_vec() };
+        let program = Program::compile(&schema, &[])?;
         let mut head = Encoder::default();
-        head.array(&[(&b"avro.schema"[..], container.schema()), (b"avro.codec", b"null")], |head, (key, value)| {
+        head.array(&[(&b"avro.schema"[..], &schema[..]), (b"avro.codec", b"null")], |head, (key, value)| {
             head.bytes(key);
             head.bytes(value);
         });
         let (decompressor, sync, rest) = container.into_parts();
         let head = [&MAGIC, head.as_bytes(), &sync].concat();
-        Ok((Self { program, decompressor, sync, head }, start.len() - rest))
+        Ok((Self { program, decompressor, sync, head, nullable }, start.len() - rest))
+    }
+
+    /// Whether the file's records may be NULL, as Java writes them where columns are apart. Such a record becomes the
+    /// only field of a record.
+    pub fn nullable(&self) -> bool {
+        self.nullable
     }
 
     /// The header of the file without compression that the blocks become.

@@ -511,6 +511,38 @@ async fn an_update_that_lost_a_race_is_checked_against_the_winner() {
     assert_eq!(lists, 4, "what the loser wrote is gone");
 }
 
+#[rstest]
+#[case::its_column(update("u", 0..3, &["id"]), true)]
+#[case::an_extra_column(update("u", 0..3, &["p"]), true)]
+#[case::another_column(update("u", 0..3, &["image"]), false)]
+#[case::other_rows(update("u", 3..5, &["id"]), false)]
+#[case::new_rows(file("u", 3, &["p", "id"]), false)]
+#[tokio::test]
+async fn columns_with_a_global_index_are_not_changed(#[case] change: DataFileMeta, #[case] refused: bool) {
+    let table = table().await;
+    append_rows(&table, "a", 3).await;
+    append_rows(&table, "b", 2).await;
+    let mut index = deletes("index", "a");
+    index.index_changes[0].index_type = "btree".to_owned();
+    index.index_changes[0].deletion_vectors = None;
+    index.index_changes[0].global_index = Some(paimon_spec::GlobalIndexMeta {
+        row_range_start: 0,
+        row_range_end: 2,
+        index_field_id: 1,
+        extra_field_ids: Some(vec![0]),
+        index_meta: None,
+        source_meta: None,
+    });
+    let _ = append(&table, index).await.unwrap();
+    match append(&table, as_of(2, vec![change])).await {
+        Ok(_) => assert!(!refused),
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+            assert!(refused && error.context("index") == Some("index"), "{error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_rollback_gives_ids_back() {
     let table = table().await;

@@ -35,6 +35,11 @@ class CoreOptions(metaclass=_OptionNames):
         4
     """
 
+    BLOB_AS_DESCRIPTOR = ConfigOption("blob-as-descriptor", bool, False)
+    BLOB_DESCRIPTOR_FIELD = ConfigOption("blob-descriptor-field", str, None)
+    BLOB_FIELD = ConfigOption("blob-field", str, None)
+    BLOB_TARGET_FILE_SIZE = ConfigOption("blob.target-file-size", bytes, 256 << 20)
+    BLOB_VIEW_FIELD = ConfigOption("blob-view-field", str, None)
     BUCKET = ConfigOption("bucket", int, -1)
     BUCKET_KEY = ConfigOption("bucket-key", str, None)
     BRANCH = ConfigOption("branch", str, "main")
