@@ -41,7 +41,7 @@ pub trait ViewResolver: Send + Sync + fmt::Debug {
     /// the rules of the table that it is from.
     ///
     /// # Errors
-    /// `NotFound` when there is no such table, column or row.
+    /// `CorruptData` when there is no such table, column or row.
     async fn resolve(&self, views: &[BlobView<'_>]) -> Result<Vec<Option<Vec<u8>>>>;
 }
 

@@ -315,11 +315,11 @@ mod tests {
             prop_assert_eq!(rows(&references), given.clone());
             prop_assert_eq!(references.to_descriptors(), descriptors(&given));
             let files = references.to_files(config.as_deref());
-            for row in 0..given.len() {
-                prop_assert_eq!(files.is_null(row), given[row].is_none());
-                let found = files.column(1).as_binary::<i64>();
-                let expected = given[row].as_ref().and(config.as_deref());
-                prop_assert_eq!(found.is_valid(row).then(|| found.value(row)), expected);
+            let configs = files.column(1).as_binary::<i64>();
+            for (row, given) in given.iter().enumerate() {
+                prop_assert_eq!(files.is_null(row), given.is_none());
+                let expected = given.as_ref().and(config.as_deref());
+                prop_assert_eq!(configs.is_valid(row).then(|| configs.value(row)), expected);
             }
             prop_assert_eq!(rows(&BlobReferences::from_files(&files).unwrap()), given.clone());
             let cut = cut.min(given.len());

@@ -44,41 +44,40 @@ pub(crate) struct Group<'a> {
     store: &'a TableStore,
     split: &'a DataSplit,
     group: RowGroup,
-    /// By their positions in the split.
-    files: BTreeMap<usize, SplitFile>,
-    newest: SplitFile,
+    /// In reading order: the newest data file first. There is one at least.
+    files: Vec<SplitFile>,
 }
 
 impl<'a> Group<'a> {
     /// # Errors
     /// As [`TableStore::schema_at`].
     pub(crate) async fn load(store: &'a TableStore, split: &'a DataSplit, group: RowGroup) -> Result<Self> {
-        let mut files = BTreeMap::new();
+        let mut files = Vec::with_capacity(group.data.len() + group.blobs.len());
         for position in group.files() {
-            files.extend(split_file(store, split, position).await?.map(|file| (position, file)));
+            files.extend(split_file(store, split, position).await?);
         }
-        let newest = group.data.first().and_then(|newest| files.get(newest)).cloned();
-        let newest = newest.ok_or_else(|| Error::internal("paimon-merge", "a row group without a data file"))?;
-        Ok(Self { store, split, group, files, newest })
+        if group.data.is_empty() || files.len() < group.data.len() + group.blobs.len() {
+            return Err(Error::internal("paimon-merge", "a row group without its data files"));
+        }
+        Ok(Self { store, split, group, files })
     }
 
     /// How the group's rows are read; `None` when none of them can be wanted.
     ///
     /// # Errors
     /// `CorruptData` when no file has a column that is NOT NULL; `InvalidInput` when the split contradicts itself.
-    pub(crate) fn plan(self, target: &Arc<Target>, request: &ReadRequest) -> Result<Option<Unopened>> {
+    pub(crate) fn plan(mut self, target: &Arc<Target>, request: &ReadRequest) -> Result<Option<Unopened>> {
         if self.files.len() == 1 && !target.tracks_rows() {
-            let Some(plan) = FilePlan::new(target, &self.newest.written, &self.newest.file, &[])? else {
-                return Ok(None);
-            };
-            return self.from_one(self.newest.clone(), plan, request).map(Some);
+            let file = self.files.remove(0);
+            let Some(plan) = FilePlan::new(target, &file.written, &file.file, &[])? else { return Ok(None) };
+            return self.from_one(file, plan, request).map(Some);
         }
         let sources = self.sources(target)?;
         match only_file(&sources).filter(|_| !target.tracks_rows()) {
             Some(position) => {
                 let (own, file): (Vec<FieldId>, _) = match position {
                     Some(position) => (sources.keys().copied().collect(), self.file(position)?),
-                    None => (Vec::new(), &self.newest),
+                    None => (Vec::new(), self.newest()),
                 };
                 let own: Vec<_> = own.into_iter().filter(|id| sources[id] != ColumnSource::Nowhere).collect();
                 let Some(plan) = FilePlan::of_columns(target, &file.written, &own)? else { return Ok(None) };
@@ -99,7 +98,7 @@ impl<'a> Group<'a> {
     /// Where each column comes from that is asked for and no partition column.
     fn sources(&self, target: &Target) -> Result<BTreeMap<FieldId, ColumnSource>> {
         let schema_of = |id: i64| -> Option<&TableSchema> {
-            self.files.values().find(|file| file.file.schema_id == id).map(|file| file.written.as_ref())
+            self.files.iter().find(|file| file.file.schema_id == id).map(|file| file.written.as_ref())
         };
         let mut sources = BTreeMap::new();
         for id in target.fields_needed() {
@@ -111,7 +110,7 @@ impl<'a> Group<'a> {
                 && source == ColumnSource::Nowhere
                 && !field.data_type.nullable
             {
-                let names: Vec<_> = self.files.values().map(|file| file.file.file_name.as_str()).collect();
+                let names: Vec<_> = self.files.iter().map(|file| file.file.file_name.as_str()).collect();
                 let message = format!("expected a column that is NOT NULL, found it in none of {}", names.join(", "));
                 return Err(Error::corrupt(message).with_context("column", &field.name));
             }
@@ -120,30 +119,39 @@ impl<'a> Group<'a> {
         Ok(sources)
     }
 
+    fn newest(&self) -> &SplitFile {
+        &self.files[0]
+    }
+
+    fn data_files(&self) -> &[SplitFile] {
+        &self.files[..self.group.data.len()]
+    }
+
+    /// The file at a position of the split.
     fn file(&self, position: usize) -> Result<&SplitFile> {
-        let file = self.files.get(&position);
+        let file = self.files.iter().find(|file| file.rank == position);
         file.ok_or_else(|| Error::internal("paimon-merge", "a column comes from a file of another row group"))
     }
 
     /// The deletions of the group. Plans keep those of the group's anchor alone.
     fn deletions(&self) -> Result<Option<DeletionFile>> {
-        let mut deletions = self.group.data.iter().filter_map(|at| self.files.get(at)?.deletions.as_ref());
+        let mut deletions = self.data_files().iter().filter_map(|file| file.deletions.as_ref());
         let first = deletions.next();
         match deletions.find(|other| Some(*other) != first) {
             None => Ok(first.cloned()),
             Some(_) => Err(Error::invalid("a split has several deletion vectors for the files of one row group")
-                .with_context("file", &self.newest.file.file_name)),
+                .with_context("file", &self.newest().file.file_name)),
         }
     }
 
     /// The positions of the rows to read; `None`: all.
     fn rows(&self) -> Result<Option<std::ops::Range<u64>>> {
-        let mut rows = self.group.data.iter().filter_map(|at| self.files.get(at)).map(|file| &file.rows);
-        if rows.all(|rows| *rows == self.newest.rows) {
-            return Ok(self.newest.rows.clone());
+        let rows = &self.newest().rows;
+        if self.data_files().iter().all(|file| file.rows == *rows) {
+            return Ok(rows.clone());
         }
         Err(Error::invalid("a split has several ranges of rows for the files of one row group")
-            .with_context("file", &self.newest.file.file_name))
+            .with_context("file", &self.newest().file.file_name))
     }
 
     fn stitch(
@@ -152,7 +160,7 @@ impl<'a> Group<'a> {
         sources: &BTreeMap<FieldId, ColumnSource>,
         request: &ReadRequest,
     ) -> Result<Option<Stitch>> {
-        let newest = &self.newest.file;
+        let newest = &self.newest().file;
         let constant = |id: FieldId| match id {
             SEQUENCE_NUMBER_ID if !may_store_sequence_numbers(newest) => {
                 Some(Some(Datum::BigInt(newest.max_sequence_number)))
@@ -196,7 +204,7 @@ impl<'a> Group<'a> {
             store: self.store.clone(),
             bucket_path: self.split.bucket_path.clone(),
             target: Arc::clone(target),
-            rank: self.newest.rank,
+            rank: self.newest().rank,
             row_count,
             wanted,
             deletions: self.deletions()?,
@@ -218,7 +226,7 @@ impl<'a> Group<'a> {
         asked: &[FieldId],
     ) -> (Vec<FieldId>, Vec<FieldId>) {
         let small_file = |id: &FieldId| match sources.get(id) {
-            Some(ColumnSource::File(at)) => self.files.get(at).filter(|file| file.file.file_size <= SMALL_BYTES),
+            Some(ColumnSource::File(at)) => self.file(*at).ok().filter(|file| file.file.file_size <= SMALL_BYTES),
             _ => None,
         };
         let read_anyway: BTreeSet<_> = asked.iter().filter_map(small_file).map(|file| file.rank).collect();
@@ -269,7 +277,7 @@ impl Stages<'_> {
         if let Some(value) = (self.constant)(field.id) {
             return Ok(Origin::Constant(value));
         }
-        let newest = &self.group.newest;
+        let newest = self.group.newest();
         match field.id {
             ROW_ID_ID => {
                 let stored = may_store_row_ids(&newest.file).then(|| read(stage, newest, stored_field(field), field));

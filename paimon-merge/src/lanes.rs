@@ -4,7 +4,10 @@
 
 use std::{ops::Range, sync::Arc};
 
-use arrow::array::ArrayRef;
+use arrow::{
+    array::{Array, ArrayRef},
+    compute::concat,
+};
 use futures::{
     StreamExt, TryStreamExt, future,
     stream::{self, BoxStream},
@@ -39,6 +42,16 @@ impl Columns {
             return self.clone();
         }
         Self { columns: self.columns.iter().map(|column| column.slice(start, rows)).collect(), rows }
+    }
+
+    /// The rows of all parts, which have the same columns.
+    pub(crate) fn joined(parts: &[Self]) -> Result<Self> {
+        let Some(first) = parts.first() else { return Ok(Self { columns: Vec::new(), rows: 0 }) };
+        let columns = (0..first.columns.len()).map(|at| {
+            let parts: Vec<&dyn Array> = parts.iter().map(|part| part.columns[at].as_ref()).collect();
+            concat(&parts).map_err(|error| Error::internal("paimon-merge", error))
+        });
+        Ok(Self { columns: columns.collect::<Result<_>>()?, rows: parts.iter().map(|part| part.rows).sum() })
     }
 }
 

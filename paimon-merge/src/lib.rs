@@ -62,8 +62,8 @@
 //! | `function` | [`MergeFunction`] and the merge engines |
 //!
 //! Invariants: nothing here looks at the latest state of a table; a split and a schema decide the rows. No condition on a
-//! column outside the key is looked at before rows are merged. No file of a row group leaves rows out by itself. In memory of a merge are a few batches of each run, within
-//! [`ReadRequest::memory_bytes`].
+//! column outside the key is looked at before rows are merged. No file of a row group leaves rows out by itself. In
+//! memory of a merge are a few batches of each run, within [`ReadRequest::memory_bytes`].
 //! Not here: which splits there are (`paimon-scan`), formats of files (`paimon-io`), files of merged rows
 //! (`paimon-write`).
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -17,7 +17,9 @@ use arrow::{
 };
 use futures::{StreamExt, stream};
 use paimon_io::{BatchStream, TableStore, constant_array, filter_mask};
-use paimon_spec::{DataField, Datum, DeletionFile, Error, FieldId, IndexVerdict, Predicate, Result, RowSet};
+use paimon_spec::{
+    DataField, Datum, DeletionFile, Error, FieldId, IndexVerdict, Predicate, Result, RowSet, is_row_tracking_field,
+};
 
 use crate::{
     lanes::{Aligned, Columns, Lane, Stretch},
@@ -107,7 +109,8 @@ impl Stitch {
     pub(crate) async fn screen(mut self) -> Result<Option<Self>> {
         for lane in &self.early.lanes {
             let Lane::File { file, columns } = lane else { continue };
-            let own: Vec<FieldId> = columns.iter().map(|(_, field)| field.id).collect();
+            let own = columns.iter().map(|(_, field)| field.id).filter(|id| !is_row_tracking_field(*id));
+            let own: Vec<FieldId> = own.collect();
             let Some(predicate) = self.predicate.only_on(&own) else { continue };
             let predicate = predicate.for_file(&self.target.current, &file.written).predicate;
             match self.store.file_index_verdict(&self.bucket_path, &file.file, &predicate, &file.written).await? {
@@ -274,7 +277,7 @@ impl Rows {
     async fn gather(&mut self) -> Result<Option<Aligned>> {
         let (stitch, Some(early)) = (&self.stitch, &mut self.early) else { return Ok(None) };
         let most = stitch.batch_rows.saturating_mul(WAITING_BATCHES).min(self.missing);
-        let mut held = Vec::new();
+        let (mut held, mut passed, mut passed_rows) = (Vec::new(), Vec::new(), 0);
         let mut positions: Vec<u32> = Vec::new();
         while positions.len() < most {
             let Some(stretch) = early.next().await? else { break };
@@ -283,7 +286,13 @@ impl Rows {
                 continue;
             }
             let columns = stitch.early.values_of(stitch.kept, &stretch)?;
-            held.push(Columns { columns: masked(&columns, &mask)?, rows: mask.true_count() });
+            passed_rows += mask.true_count();
+            passed.push(Columns { columns: masked(&columns, &mask)?, rows: mask.true_count() });
+            // A few rows of each of many batches are a batch.
+            if passed_rows >= stitch.batch_rows {
+                held.push(Columns::joined(&passed)?);
+                (passed, passed_rows) = (Vec::new(), 0);
+            }
             let rows = stretch.positions.iter().flat_map(Range::clone);
             // A set of rows has positions of 32 bits.
             positions.extend(rows.zip(mask.values().iter()).filter(|(_, passes)| *passes).map(|(row, _)| row as u32));
@@ -291,6 +300,7 @@ impl Rows {
         if positions.is_empty() {
             return Ok(None);
         }
+        held.push(Columns::joined(&passed)?);
         let rows = Arc::new(RowSet::from_positions(positions));
         Ok(Some(Aligned::new(rows, stitch.batch_rows).with(held)))
     }

@@ -11,7 +11,7 @@ use paimon_catalog::connect;
 use paimon_io::{IoContext, TableStore};
 use paimon_merge::ReadRequest;
 use paimon_scan::{ScanRequest, plan};
-use paimon_spec::{Datum, Error, FieldId, Identifier, Predicate, ROW_ID_ID, Result, Test};
+use paimon_spec::{Datum, Error, ErrorKind, FieldId, Identifier, Predicate, ROW_ID_ID, Result, Test};
 use tokio::sync::Mutex;
 
 /// Looks the rows of views up in their tables, as those are now. A table is opened once.
@@ -82,16 +82,23 @@ impl ViewResolver for CatalogViews {
         }
         let mut found = BTreeMap::new();
         for ((table, field), rows) in wanted {
-            let column = self.column(table, field, &rows).await;
-            found.insert((table, field), column.map_err(|error| error.with_context("blob view of table", table))?);
+            let column = match self.column(table, field, &rows).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Err(leads_nowhere(table).with_source(error));
+                }
+                read => read?,
+            };
+            found.insert((table, field), column);
         }
         let descriptors = views.iter().map(|view| {
             let descriptor = found.get(&(view.table, view.field)).and_then(|column| column.get(&view.row_id));
-            descriptor.cloned().ok_or_else(|| {
-                Error::not_found(format!("the table of a blob view has no row {}", view.row_id))
-                    .with_context("blob view of table", view.table)
-            })
+            descriptor.cloned().ok_or_else(|| leads_nowhere(view.table).with_context("row id", view.row_id))
         });
         descriptors.collect()
     }
+}
+
+/// The error of a view whose table cannot be read, or has no such row any more.
+fn leads_nowhere(table: &str) -> Error {
+    Error::corrupt(format!("a blob view stands for a value of table {table} that cannot be found"))
 }

@@ -15,6 +15,7 @@ from conftest import append, read
 from pypaimon import UnsupportedFeatureError
 from pypaimon.common.file_io import FileIO
 from pypaimon.common.uri_reader import FileUriReader, UriReader
+from pypaimon.exceptions import CorruptTableError
 from pypaimon.table.row.blob import Blob, BlobData, BlobDescriptor, BlobRef, BlobViewStruct
 
 HEAD = "02" + b"CSEDBOLB".hex()
@@ -160,3 +161,13 @@ def test_views_stand_for_the_values_of_another_table(tmp_path: Path) -> None:
     assert read(table).column("image").to_pylist() == [b"two", b"zero", None, None]
     unresolved = read(table.copy({"blob-view.resolve.enabled": "false"})).column("image").to_pylist()
     assert unresolved == [*views, None]
+
+
+@pytest.mark.parametrize(("name", "field", "row_id"), [("db.absent", 1, 0), ("db.source", 7, 0), ("db.source", 1, 9)])
+def test_a_view_that_stands_for_nothing_is_told(tmp_path: Path, name: str, field: int, row_id: int) -> None:
+    options = {"warehouse": str(tmp_path)}
+    append(create(options, "db.source"), {"id": [0], "image": [b"zero"]})
+    table = create(options, "db.views", blob__view__field="image")
+    append(table, {"id": [0], "image": [BlobViewStruct(name, field, row_id).serialize()]})
+    with pytest.raises(CorruptTableError, match=f"a value of table {name}"):
+        read(table)

@@ -132,6 +132,14 @@ def test_rows_change_by_what_they_hold(table: FileStoreTable) -> None:
     assert update(table).update_by_predicate(equal(table, "id", 77), {"id": 1}) == []
 
 
+def test_what_is_called_gets_the_bytes_of_blobs(table: FileStoreTable) -> None:
+    def described(matched: pa.Table) -> pa.Array:
+        return pa.array([None if value is None else f"{len(value)}" for value in matched["image"].to_pylist()])
+
+    publish(table, update(table).update_by_predicate(None, {"name": described}, ["image"]))
+    assert list(rows(table, "name").values()) == ["1", None, "0", "1", "1"]
+
+
 @pytest.mark.parametrize(
     ("assignments", "read_columns", "text"),
     [

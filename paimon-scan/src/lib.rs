@@ -29,6 +29,7 @@
 
 mod ahead;
 mod buckets;
+mod choice;
 mod count;
 mod deletions;
 mod entries;

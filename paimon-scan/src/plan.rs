@@ -14,13 +14,14 @@ use paimon_spec::{
 };
 
 use crate::ahead::Ahead;
+use crate::choice::Choice;
 use crate::entries::{
     FileSet, Found, by_deletions, manifests, read_chosen, read_deleting, read_entries, with_nothing_else,
 };
 use crate::evolution::{Evolution, NewRows, Settled};
 use crate::keyed::Keyed;
 use crate::partitions::{Partition, Partitions};
-use crate::prune::{Decision, Pruner};
+use crate::prune::Pruner;
 use crate::regions::Regions;
 use crate::report::{ScanReport, Stage};
 use crate::splits::{Planned, PlannedSplit, Rows, Sizes, generate_splits};
@@ -312,14 +313,7 @@ impl Planner<'_> {
     /// Takes a live file into the plan, unless its index says that it has no wanted row.
     fn take(&self, read: &mut Read, partition: &Partition, mut entry: ManifestEntry) -> Result<()> {
         if self.pruner.evolution().is_some() {
-            read.file_index.count(true);
-            let stats = self.pruner.stats_for_group(&entry);
-            entry.partition = partition.row.clone();
-            // Those of `.blob` files are wrong in the wild, and a data file may have thousands of them.
-            if !self.request.with_stats || entry.file.is_blob() {
-                drop_stats(&mut entry.file, &IndexVerdict::Keep);
-            }
-            read.files.push(Planned { entry, may_match: true, is_certain: false, stats });
+            self.take_of_group(read, partition, entry);
             return Ok(());
         }
         let verdict = self.pruner.index_verdict(&entry)?;
@@ -340,6 +334,18 @@ impl Planner<'_> {
         Ok(())
     }
 
+    /// Takes a live file whose row group is judged when it is complete.
+    fn take_of_group(&self, read: &mut Read, partition: &Partition, mut entry: ManifestEntry) {
+        read.file_index.count(true);
+        let stats = self.pruner.stats_for_group(&entry);
+        entry.partition = partition.row.clone();
+        // Those of `.blob` files are wrong in the wild, and a data file may have thousands of them.
+        if !self.request.with_stats || entry.file.is_blob() {
+            drop_stats(&mut entry.file, &IndexVerdict::Keep);
+        }
+        read.files.push(Planned { entry, may_match: true, is_certain: false, stats });
+    }
+
     /// Rows of a file, if its deletions are counted.
     fn rows(&self, partition: &Partition, entry: &ManifestEntry) -> u64 {
         let rows = match self.deletions.get(&partition.row, entry.bucket, &entry.file.file_name) {
@@ -348,62 +354,6 @@ impl Planner<'_> {
         };
         rows.and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0)
     }
-}
-
-/// The choice among the heads of one manifest. It is final only if no schema was missing.
-struct Choice<'a> {
-    pruner: &'a Pruner<'a>,
-    manifest: &'a ManifestFileMeta,
-    report: ScanReport,
-    missing_schemas: Vec<i64>,
-}
-
-impl<'a> Choice<'a> {
-    fn new(pruner: &'a Pruner<'a>, manifest: &'a ManifestFileMeta) -> Self {
-        Self { pruner, manifest, report: ScanReport::default(), missing_schemas: Vec::new() }
-    }
-
-    fn accept(&mut self, partition: &Partition, head: &EntryHead<'_>) -> Result<bool> {
-        self.report.entries_read += 1;
-        if self.pruner.evolution().is_some() {
-            check_row_ids(self.manifest, head)?;
-        }
-        Ok(match self.pruner.decide(partition, head, &mut self.report)? {
-            Decision::Keep => self.missing_schemas.is_empty(),
-            Decision::Drop => false,
-            Decision::NeedsSchema(id) => {
-                if !self.missing_schemas.contains(&id) {
-                    self.missing_schemas.push(id);
-                }
-                false
-            }
-        })
-    }
-
-    /// Whether the choice is final; if not, the schemas are loaded that make the next one final.
-    async fn is_complete(&self, store: &TableStore) -> Result<bool> {
-        for id in &self.missing_schemas {
-            self.pruner.load_schema(store, *id).await?;
-        }
-        Ok(self.missing_schemas.is_empty())
-    }
-}
-
-/// Row groups are taken for complete by what manifests say of their row ids.
-fn check_row_ids(manifest: &ManifestFileMeta, head: &EntryHead<'_>) -> Result<()> {
-    let (Some(min), Some(max)) = (manifest.min_row_id, manifest.max_row_id) else { return Ok(()) };
-    let fits =
-        |first: i64| min <= first && first.checked_add(head.row_count).is_some_and(|end| end <= max.saturating_add(1));
-    if head.first_row_id().is_some_and(fits) {
-        return Ok(());
-    }
-    let message = format!(
-        "expected {} rows of {} within row ids {min} to {max} of its manifest, found them from {:?}",
-        head.row_count,
-        head.file_name,
-        head.first_row_id()
-    );
-    Err(Error::corrupt(message))
 }
 
 /// Row groups of the manifests that were read so far.

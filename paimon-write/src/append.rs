@@ -1,4 +1,4 @@
-//! One bucket's rows to files, and files to their metadata.
+//! One bucket's rows to files (with BLOB columns, to several side by side), and files to their metadata.
 
 use std::sync::Arc;
 

@@ -38,15 +38,20 @@
 //! |---|---|
 //! | `options` | what of a table a writer goes by, and which tables are not written yet |
 //! | `writer` | [`TableWriter`]: one file writer for each bucket of each partition, within a memory budget |
+//! | `write_type` | which of a table's columns rows bring, and which of them files get |
 //! | `align` | a caller's columns to the table's columns |
+//! | `blob_input` | values of BLOB columns: bytes, references, and what is kept in data files |
 //! | `route` | rows to partitions and buckets |
 //! | `existing` | the order and the number of the buckets that are there |
 //! | `bucket_writer` | what writes the rows of one bucket, by the kind of its table |
 //! | `append` | one bucket's rows of an append table to files, and files to their metadata |
 //! | `key_value` | one bucket's rows of a primary-key table to sorted files; see there for its modules |
+//! | `column_groups` | columns that share files: data files, and each BLOB column in `.blob` files |
+//! | `blob_sizes` | how many values of a BLOB column fill a file |
 //! | `rolling` | one file after another, each about as large as wanted |
 //! | `file_index` | indexes of a file, as the options ask for them |
 //! | `file_stats` | statistics of a file's columns, as the table's options want them |
+//! | `update` | [`TableUpdate`]: changes of rows that are there; see there for its modules |
 //! | `commit` | [`commit`] and [`abort`]; see there for its modules |
 //! | `tag` | snapshots under names, for as long as it is said |
 //! | `branch` | branches, and what makes one of them the main history |
@@ -56,7 +61,7 @@
 //! Invariants: neither `commit` nor a change of the history ever deletes a data file; nothing is acknowledged before the
 //! snapshot is published by one exclusive create; nothing that may be referenced is deleted while the outcome of a
 //! publication is unknown.
-//! Not here: primary-key tables whose buckets are not fixed, compaction, expiry.
+//! Not here: primary-key tables whose buckets are not fixed or that have BLOB columns, compaction, expiry.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod align;

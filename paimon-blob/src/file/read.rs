@@ -42,6 +42,10 @@ pub(super) fn open(
         false => Ok(None),
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;
+    let held = columns.iter().flatten().count();
+    if held > 1 {
+        return Err(Error::corrupt(format!("expected one column in a blob file, found {held}")));
+    }
     let url = storage.url(path);
     // Rows that are left open have no value, whatever the column's type says.
     let fields = arrow_schema(&read.columns)?

@@ -43,7 +43,7 @@ const VALUES: &str = "cf114e5868656c6c6f1500000000000000c8f6a751cf114e58776f7213
 async fn table_at(storage: Storage, context: IoContext, data_type: &str, options: &[(&str, &str)]) -> TableStore {
     let json = format!(
         r#"{{"fields": [{{"name": "id", "type": "INT"}}, {{"name": "blob", "type": {}}}]}}"#,
-        serde_free_type(data_type)
+        type_json(data_type)
     );
     let mut schema = Schema::from_json(&json).unwrap();
     let required = [("row-tracking.enabled", "true"), ("data-evolution.enabled", "true")];
@@ -52,7 +52,7 @@ async fn table_at(storage: Storage, context: IoContext, data_type: &str, options
 }
 
 /// `BLOB`, `ARRAY<BLOB>` or `MAP<k, BLOB>` as a schema's JSON spells it.
-fn serde_free_type(text: &str) -> String {
+fn type_json(text: &str) -> String {
     if let Some(key) = text.strip_prefix("MAP<").and_then(|rest| rest.strip_suffix(", BLOB>")) {
         format!(r#"{{"type": "MAP", "key": "{key} NOT NULL", "value": "BLOB"}}"#)
     } else if text == "ARRAY<BLOB>" {
@@ -281,6 +281,8 @@ async fn columns_that_the_file_does_not_hold_are_null_and_no_columns_are_rows_al
     let batches = read(&store, &file, &FileRead { columns, ..all(&store) }).await.unwrap();
     assert_eq!(batches[0].column(0).null_count(), 1);
     assert_eq!(batches[0].column(1).null_count(), 2);
+    let twice = FileRead { columns: vec![column(&store); 2], ..all(&store) };
+    assert_eq!(read(&store, &file, &twice).await.unwrap_err().kind(), ErrorKind::CorruptData);
     let batches = read(&store, &file, &FileRead { columns: vec![], ..all(&store) }).await.unwrap();
     assert_eq!((batches[0].num_columns(), batches[0].num_rows()), (0, 2));
 }
@@ -351,7 +353,7 @@ async fn other_formats_leave_no_row_open() {
 #[tokio::test]
 async fn columns_of_other_types_have_no_place_in_blob_files(#[case] data_type: &str) {
     let store = table("BLOB").await;
-    let json = format!(r#"{{"fields": [{{"name": "blob", "type": {}}}]}}"#, serde_free_type(data_type));
+    let json = format!(r#"{{"fields": [{{"name": "blob", "type": {}}}]}}"#, type_json(data_type));
     let fields = Schema::from_json(&json).unwrap().fields;
     let error = store.create_file(&FileTarget { fields, ..target(&store, "a.blob") }).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");

@@ -177,7 +177,7 @@ async fn a_column_of_the_data_file_holds_bytes_or_where_they_are() {
     let value = bytes(1, 100);
     assert_eq!(presented[0].column(0), &binary(&[Some(b"raw"), None, Some(&value), Some(b"")]));
     let presented = present(&table, &batch, BlobForm::Descriptors, None).await.unwrap();
-    assert_eq!(presented, [batch.clone()]);
+    assert_eq!(presented, vec![batch.clone()]);
     // Raw bytes are no file.
     let error = present(&table, &batch, files(None), None).await.unwrap_err();
     assert_eq!(

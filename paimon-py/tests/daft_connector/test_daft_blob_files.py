@@ -16,9 +16,9 @@ from daft.io.pushdowns import Pushdowns
 
 from blob_tables import COLUMNS, NESTED, create, file_length, spoilt
 from conftest import append
-from pypaimon.daft import explain_paimon_scan, read_paimon
+from pypaimon.daft import explain_paimon_scan, read_paimon, tasks
 from pypaimon.daft.arrow import FILE_STORAGE
-from pypaimon.daft.files import cut_by_bytes, daft_schema, file_columns, file_io_config, with_blob_columns
+from pypaimon.daft.files import Budget, cut_by_bytes, daft_schema, file_columns, file_io_config, with_blob_columns
 from pypaimon.daft.reader import source_for_table
 
 FILE = DataType.file()
@@ -180,18 +180,24 @@ def files(sizes: list[int | None]) -> pa.Array:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "rows"),
+    ("sizes", "most", "rows"),
     [
-        ([], [0]),
-        ([0, None, -1, 0], [4]),
-        ([40, 40, 20], [3]),
-        ([40, 40, 40, 40], [2, 2]),
-        ([500, 1, 1], [1, 2]),
-        ([1, 500, 1], [1, 1, 1]),
-        ([None] * 5, [5]),
+        ([], 100, [0]),
+        ([0, None, -1, 0], 100, [4]),
+        ([40, 40, 20], 100, [3]),
+        ([40, 40, 40, 40], 100, [2, 2]),
+        ([500, 1, 1], 100, [1, 2]),
+        ([1, 500, 1], 100, [1, 1, 1]),
+        ([None] * 5, 100, [5]),
+        ([40, 40, 40, 40, 40], 120, [3, 2]),
+        ([40, 90, 90, 1], 120, [1, 1, 2]),
+        ([70, 70, 70, 70], 10_000, [3, 1]),
+        ([1] * 150, 10_000, [100, 50]),
     ],
 )
-def test_batches_are_cut_where_their_files_point_to_many_bytes(sizes: list[int | None], rows: list[int]) -> None:
+def test_batches_are_cut_where_their_files_point_to_many_bytes(
+    sizes: list[int | None], most: int, rows: list[int]
+) -> None:
     column, numbers = files(sizes), pa.array(range(len(sizes)), pa.int64())
     offsets = pa.array(range(len(sizes) + 1), pa.int32())
     texts = pa.array(["k"] * len(sizes), pa.large_string())
@@ -201,12 +207,27 @@ def test_batches_are_cut_where_their_files_point_to_many_bytes(sizes: list[int |
         shapes["map"] = pa.MapArray.from_arrays(offsets, texts, column)
     for name, shaped in shapes.items():
         batch = pa.record_batch({"id": numbers, name: shaped})
-        parts = list(cut_by_bytes(batch, {name: FILE}, 100))
+        parts = list(cut_by_bytes(batch, {name: FILE}, Budget(100, most, 3)))
         assert [part.num_rows for part in parts] == rows, name
         assert pa.Table.from_batches(parts) == pa.Table.from_batches([batch])
-        rest = list(cut_by_bytes(batch.slice(1), {name: FILE}, 10_000))
+        rest = list(cut_by_bytes(batch.slice(1), {name: FILE}, Budget()))
         assert [part.num_rows for part in rest] == [max(0, len(sizes) - 1)]
-    assert [part.num_rows for part in cut_by_bytes(pa.record_batch({"id": numbers}), {}, 1)] == [len(sizes)]
+    assert [part.num_rows for part in cut_by_bytes(pa.record_batch({"id": numbers}), {}, Budget(1, 1, 1))] == [
+        len(sizes)
+    ]
+
+
+def test_functions_over_files_get_few_bytes_at_a_time(options: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "_BLOB_BYTES", Budget(1000, 1000, 1))
+    append(create(options), {"id": list(range(9)), "image": [bytes(400)] * 8 + [bytes(5000)]})
+
+    @daft.func.batch(return_dtype=DataType.int64(), use_process=False)
+    def rows_of_the_call(files: daft.Series) -> list[int]:
+        return [len(files)] * len(files)
+
+    frame = read_paimon("db.t", options)
+    found = frame.select("id", rows_of_the_call(col("image")).alias("n")).sort("id").to_pydict()["n"]
+    assert found == [2] * 8 + [1]
 
 
 def test_large_binary_is_a_blob_and_nothing_else_is() -> None:

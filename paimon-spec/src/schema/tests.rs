@@ -188,7 +188,7 @@ fn names_that_differ_in_case_alone_are_different() {
 #[case::tracking_with_bucket(&[("a", "INT")], &[("row-tracking.enabled", "true"), ("bucket", "1"), ("bucket-key", "a")], "'bucket' = -1")]
 #[case::blob(&[("a", "INT"), ("b", "BLOB")], &[], "'data-evolution.enabled'")]
 #[case::only_blob(&[("b", "ARRAY<BLOB>")], &[("row-tracking.enabled", "true"), ("data-evolution.enabled", "true")], "another column")]
-#[case::blob_in_a_row(&[("a", "INT"), ("b", "ROW<x BLOB>")], &[], "found ROW<x BLOB>")]
+#[case::blob_in_a_row(&[("a", "INT"), ("b", "ROW<x BLOB>")], &[], "found ROW<`x` BLOB>")]
 #[case::blob_in_lists(&[("a", "INT"), ("b", "ARRAY<ARRAY<BLOB>>")], &[], "found ARRAY<ARRAY<BLOB>>")]
 #[case::listed_without_blob(&[("a", "INT"), ("b", "BYTES")], &[("blob-field", "b")], "'blob-field' must list columns of type BLOB")]
 #[case::listed_without_column(&[("a", "INT")], &[("blob-view-field", "x")], "found 'x'")]

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::array::{RecordBatch, new_null_array};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use paimon_merge::{ReadRequest, read};
-use paimon_spec::{ColumnSource, CommitMessage, DataField, DataFileMeta, DeletionVector, Error, Result, TableSchema};
+use paimon_spec::{ColumnSource, CommitMessage, DataField, DataFileMeta, Error, Result, TableSchema};
 
-use super::groups::{Group, around, groups, named, place};
+use super::groups::{Group, Placed, around, deletions, groups, named, place};
 use super::overlay::Overlay;
 use super::rows::{NewValues, Place, row_ids};
 use super::{GROUPS_AT_ONCE, TableUpdate, named_fields};
@@ -68,7 +68,7 @@ pub(super) async fn update_rows(
 }
 
 impl TableUpdate {
-    fn check_first_update(&self, touched: &[(&Group, Range<usize>)], fields: &[DataField]) -> Result<()> {
+    fn check_first_update(&self, touched: &[Placed<'_>], fields: &[DataField]) -> Result<()> {
         let updated = self.updated.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (group, _) in touched {
             let first = group.rows().start;
@@ -84,7 +84,7 @@ impl TableUpdate {
         Ok(())
     }
 
-    fn remember(&self, touched: &[(&Group, Range<usize>)], fields: &[DataField]) {
+    fn remember(&self, touched: &[Placed<'_>], fields: &[DataField]) {
         let mut updated = self.updated.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (group, _) in touched {
             updated.extend(fields.iter().map(|field| (group.rows().start, field.id)));
@@ -94,11 +94,9 @@ impl TableUpdate {
 
 /// # Errors
 /// `InvalidInput` naming ids of deleted rows.
-async fn check_not_deleted(table: &TableUpdate, touched: &[(&Group, Range<usize>)], ids: &[i64]) -> Result<()> {
+async fn check_not_deleted(table: &TableUpdate, touched: &[Placed<'_>], ids: &[i64]) -> Result<()> {
     let mut deleted = Vec::new();
-    for (group, range) in touched {
-        let (_, Some(file)) = group.anchor()? else { continue };
-        let vector: Arc<DeletionVector> = table.store.deletion_vector(file).await?;
+    for ((group, range), vector) in touched.iter().zip(deletions(&table.store, touched).await?) {
         let is_deleted = |id: &&i64| vector.contains((*id - group.rows().start).unsigned_abs());
         deleted.extend(ids[range.clone()].iter().filter(is_deleted).copied());
     }
@@ -115,7 +113,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn all(&self, touched: &[(&Group, Range<usize>)]) -> Result<Vec<CommitMessage>> {
+    async fn all(&self, touched: &[Placed<'_>]) -> Result<Vec<CommitMessage>> {
         let failed = AtomicBool::new(false);
         let work = touched.iter().map(|(group, ids)| async {
             if failed.load(Ordering::Relaxed) {

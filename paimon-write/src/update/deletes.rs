@@ -12,7 +12,7 @@ use paimon_spec::{
     FileKind, IndexManifestEntry, Predicate, Result, Snapshot,
 };
 
-use super::groups::{around, groups, place};
+use super::groups::{around, deletions, groups, place};
 use super::{TableUpdate, matching};
 
 /// What names of index files start with.
@@ -41,14 +41,12 @@ pub(super) async fn delete_rows(table: &TableUpdate, row_ids: &[i64]) -> Result<
     };
     let groups = groups(&table.store, snapshot, Some(around(&ids))).await?;
     let mut changed: HashMap<(BinaryRow, i32), Vectors> = HashMap::new();
-    for (group, range) in place(&groups, &ids)? {
+    let touched = place(&groups, &ids)?;
+    let deleted = deletions(&table.store, &touched).await?;
+    for ((group, range), old) in touched.into_iter().zip(deleted) {
         let first = group.rows().start;
         let positions = ids[range].iter().map(|id| (id - first).unsigned_abs());
-        let (anchor, place) = group.anchor()?;
-        let old = match place {
-            Some(place) => table.store.deletion_vector(place).await?,
-            None => Default::default(),
-        };
+        let (anchor, _) = group.anchor()?;
         let vector = DeletionVector::from_positions(old.positions().chain(positions));
         if vector.cardinality() > old.cardinality() {
             let bucket = (group.split.partition.clone(), group.split.bucket);
@@ -57,9 +55,10 @@ pub(super) async fn delete_rows(table: &TableUpdate, row_ids: &[i64]) -> Result<
     }
     let mut changed: Vec<_> = changed.into_iter().collect();
     changed.sort_unstable_by(|((a, _), _), ((b, _), _)| a.as_bytes().cmp(b.as_bytes()));
+    let there = IndexFiles::of(&table.store, snapshot).await?;
     let mut messages = Vec::with_capacity(changed.len());
     for ((partition, bucket), vectors) in changed {
-        match replace_vectors(&table.store, snapshot, &partition, bucket, vectors).await {
+        match replace_vectors(&table.store, &there, &partition, bucket, vectors).await {
             Ok(index_changes) => {
                 messages.push(CommitMessage { index_changes, ..table.message(partition, bucket) });
             }
@@ -102,9 +101,8 @@ async fn delete_partitions(table: &TableUpdate, condition: &Predicate) -> Result
         let message = messages.entry(key).or_insert_with(|| table.message(split.partition, split.bucket));
         message.deleted_files.extend(split.files);
     }
-    let types = partition_types(&table.store);
-    for entry in index_entries(&table.store, snapshot).await? {
-        let key = (entry.partition.normalised(&types)?.to_metadata(), entry.bucket);
+    for entry in IndexFiles::of(&table.store, snapshot).await?.entries {
+        let key = (entry.partition.to_metadata(), entry.bucket);
         if let Some(message) = messages.get_mut(&key) {
             message.index_changes.push(IndexManifestEntry { kind: FileKind::Delete, ..entry });
         }
@@ -116,33 +114,31 @@ async fn delete_partitions(table: &TableUpdate, condition: &Predicate) -> Result
 /// these files go with them; other index files stay.
 async fn replace_vectors(
     store: &TableStore,
-    snapshot: &Snapshot,
+    there: &IndexFiles,
     partition: &BinaryRow,
     bucket: i32,
     mut changed: Vectors,
 ) -> Result<Vec<IndexManifestEntry>> {
-    let types = partition_types(store);
     let names: HashSet<String> = changed.keys().cloned().collect();
-    let places = DeletionIndex::load(store, snapshot).await?;
     let mut changes = Vec::new();
-    for entry in index_entries(store, snapshot).await? {
+    for entry in &there.entries {
         let vectors = entry.deletion_vectors.as_deref().unwrap_or_default();
         let is_touched = vectors.iter().any(|vector| names.contains(&vector.data_file_name));
         if entry.index_type != DELETION_VECTORS
             || entry.bucket != bucket
+            || entry.partition != *partition
             || !is_touched
-            || entry.partition.normalised(&types)? != *partition
         {
             continue;
         }
         for vector in vectors.iter().filter(|vector| !names.contains(&vector.data_file_name)) {
             let name = &vector.data_file_name;
-            let place = places.get(partition, bucket, name).ok_or_else(|| {
+            let place = there.places.get(partition, bucket, name).ok_or_else(|| {
                 Error::internal("paimon-write", format_args!("the deletion vector of {name} has no place"))
             })?;
             changed.insert(name.clone(), store.deletion_vector(place).await?.as_ref().clone());
         }
-        changes.push(IndexManifestEntry { kind: FileKind::Delete, ..entry });
+        changes.push(IndexManifestEntry { kind: FileKind::Delete, ..entry.clone() });
     }
     let mut written = Vec::new();
     match write_vectors(store, partition, bucket, &changed, &mut written).await {
@@ -214,13 +210,24 @@ async fn write_vectors(
     Ok(())
 }
 
-async fn index_entries(store: &TableStore, snapshot: &Snapshot) -> Result<Vec<IndexManifestEntry>> {
-    match &snapshot.index_manifest {
-        Some(name) => Ok(store.index_manifest(name).await?.as_ref().clone()),
-        None => Ok(Vec::new()),
-    }
+/// The index files of a snapshot.
+struct IndexFiles {
+    /// With partitions in the form that splits have.
+    entries: Vec<IndexManifestEntry>,
+    /// Where deletion vectors are.
+    places: DeletionIndex,
 }
 
-fn partition_types(store: &TableStore) -> Vec<DataType> {
-    store.schema().partition_fields().into_iter().map(|field| field.data_type).collect()
+impl IndexFiles {
+    async fn of(store: &TableStore, snapshot: &Snapshot) -> Result<Self> {
+        let types: Vec<DataType> = store.schema().partition_fields().into_iter().map(|field| field.data_type).collect();
+        let mut entries = match &snapshot.index_manifest {
+            Some(name) => store.index_manifest(name).await?.as_ref().clone(),
+            None => Vec::new(),
+        };
+        for entry in &mut entries {
+            entry.partition = entry.partition.normalised(&types)?;
+        }
+        Ok(Self { entries, places: DeletionIndex::load(store, snapshot).await? })
+    }
 }

@@ -1,12 +1,14 @@
 //! The row groups of a snapshot.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use paimon_io::TableStore;
 use paimon_scan::{ReadPoint, ScanRequest, plan};
 use paimon_spec::{
-    CompareOp, DataSplit, Datum, DeletionFile, Error, Predicate, ROW_ID_ID, Result, RowGroup, Snapshot, Test,
-    row_groups,
+    CompareOp, DataSplit, Datum, DeletionFile, DeletionVector, Error, Predicate, ROW_ID_ID, Result, RowGroup, Snapshot,
+    Test, row_groups,
 };
 
 /// Row ids up to this number are looked for one by one; more of them by their range.
@@ -14,6 +16,12 @@ const MOST_SINGLE_ROWS: usize = 1_000;
 
 /// Row ids that an error names.
 const NAMED_ROWS: usize = 5;
+
+/// Deletion vectors read at the same time.
+const VECTORS_AT_ONCE: usize = 16;
+
+/// A group, and the places of its rows among row ids.
+pub(super) type Placed<'g> = (&'g Group, Range<usize>);
 
 /// Files whose rows are the same.
 #[derive(Debug, Clone)]
@@ -37,6 +45,17 @@ impl Group {
         };
         let name = self.split.files[anchor].file_name.as_str();
         Ok((name, self.split.deletions.get(anchor).and_then(Option::as_ref)))
+    }
+
+    /// The positions of the deleted rows.
+    ///
+    /// # Errors
+    /// Those of [`TableStore::deletion_vector`].
+    pub(super) async fn deleted(&self, store: &TableStore) -> Result<Arc<DeletionVector>> {
+        match self.anchor()? {
+            (_, Some(file)) => store.deletion_vector(file).await,
+            (_, None) => Ok(Arc::default()),
+        }
     }
 
     /// What reads every row, also those that are deleted.
@@ -98,8 +117,8 @@ pub(super) fn around(sorted_ids: &[i64]) -> Predicate {
 ///
 /// # Errors
 /// `InvalidInput` naming ids that no group has.
-pub(super) fn place<'g>(groups: &'g [Group], sorted_ids: &[i64]) -> Result<Vec<(&'g Group, Range<usize>)>> {
-    let mut places: Vec<(&Group, Range<usize>)> = Vec::new();
+pub(super) fn place<'g>(groups: &'g [Group], sorted_ids: &[i64]) -> Result<Vec<Placed<'g>>> {
+    let mut places: Vec<Placed<'_>> = Vec::new();
     let mut unknown = Vec::new();
     for (at, id) in sorted_ids.iter().enumerate() {
         if let Some((group, ids)) = places.last_mut()
@@ -118,6 +137,12 @@ pub(super) fn place<'g>(groups: &'g [Group], sorted_ids: &[i64]) -> Result<Vec<(
         return Ok(places);
     }
     Err(Error::invalid(format!("{} not belong to any valid range of the table's row ids", named("do", &unknown))))
+}
+
+/// The deleted rows of each group, in order.
+pub(super) async fn deletions(store: &TableStore, places: &[Placed<'_>]) -> Result<Vec<Arc<DeletionVector>>> {
+    let reads: Vec<_> = places.iter().map(|(group, _)| group.deleted(store)).collect();
+    stream::iter(reads).buffered(VECTORS_AT_ONCE).try_collect().await
 }
 
 /// `Row ID 7 does`, or `Row IDs 7, 8, 9, .. do`.

@@ -474,6 +474,27 @@ async fn an_upsert_changes_what_is_there_and_adds_the_rest() {
     assert_eq!(found, [row(1, 0), changed.clone(), changed, added(0, "new"), row(2, 1), added(7, "newer")]);
 }
 
+#[tokio::test]
+async fn null_is_a_key_like_others() {
+    let table = table_of(false, &[]).await;
+    let of = |name: Option<&str>, id| Row { name: name.map(str::to_owned), ..row(1, id) };
+    append(&table, &[of(None, 0), of(Some("x"), 1)]).await;
+    let given = |names: Vec<Option<&str>>, ids: Vec<i32>| {
+        let name: ArrayRef = Arc::new(StringArray::from(names));
+        columns(&[("name", name), ("id", Arc::new(Int32Array::from(ids)))])
+    };
+    // More rows than are looked for by their values, and few.
+    let many = given((0..1_001).map(|at| (at == 7).then_some("y")).collect(), (0..1_001).collect());
+    for (given, expected) in
+        [(given(vec![None, Some("z")], vec![10, 11]), vec![10, 1, 11]), (many, vec![1_000, 1, 11, 7])]
+    {
+        let update = TableUpdate::open(table.clone()).await.unwrap();
+        let messages = update.upsert(&["name".to_owned()], None, &[given]).await.unwrap();
+        let _ = publish(&table, &messages).await.unwrap();
+        assert_eq!(rows(&table).await.into_values().map(|row| row.id).collect::<Vec<_>>(), expected);
+    }
+}
+
 #[rstest]
 #[case::no_key(&[], "must not be empty")]
 #[case::an_unknown_key(&["x"], "Column x")]

@@ -1,14 +1,14 @@
 //! Rows by key: those that are there change, the others are added.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int64Type;
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use futures::TryStreamExt;
-use paimon_io::{arrow_type, fit_array};
-use paimon_spec::{CommitMessage, DataField, Error, Result};
+use paimon_io::{arrow_type, datum_at, fit_array};
+use paimon_spec::{CommitMessage, DataField, Error, Predicate, Result, Test, TypeKind};
 
 use super::columns::update_rows;
 use super::matching::matching;
@@ -45,7 +45,7 @@ pub(super) async fn upsert(
 
     let keys = Keys::of(&key_fields)?;
     let newest = keys.newest(batches)?;
-    let there = keys.find(table, &key_names, &newest).await?;
+    let there = keys.find(table, &key_names, &newest, batches).await?;
     let is_updated = |name: &&String| !key_names.contains(name);
     let columns: Vec<String> = update_columns.unwrap_or(&given).iter().filter(is_updated).cloned().collect();
     let mut messages = match columns.as_slice() {
@@ -64,12 +64,29 @@ pub(super) async fn upsert(
     Ok(messages)
 }
 
+/// Rows up to this number are looked for by their values; among more of them, all rows of the table.
+const MOST_LISTED_ROWS: usize = 1_000;
+
+/// Whether values of a type are equal in a condition exactly if they are as keys.
+fn can_be_listed(kind: &TypeKind) -> bool {
+    matches!(
+        kind,
+        TypeKind::TinyInt
+            | TypeKind::SmallInt
+            | TypeKind::Int
+            | TypeKind::BigInt
+            | TypeKind::Date
+            | TypeKind::Char(_)
+            | TypeKind::VarChar(_)
+    )
+}
+
 /// Rows of the table that have a key that is given.
 struct There {
     /// Their ids, and what is given for each.
     rows: Vec<(i64, Place)>,
     /// Their keys.
-    keys: std::collections::HashSet<OwnedRow>,
+    keys: HashSet<OwnedRow>,
 }
 
 /// Tells rows by the values of key columns.
@@ -108,9 +125,40 @@ impl<'a> Keys<'a> {
         Ok(newest)
     }
 
-    async fn find(&self, table: &TableUpdate, names: &[String], newest: &HashMap<OwnedRow, Place>) -> Result<There> {
-        let mut there = There { rows: Vec::new(), keys: std::collections::HashSet::new() };
-        let mut rows = matching(table, None, names).await?;
+    /// What holds for every row with one of the keys: each key column has one of the values that are given, as long as
+    /// these are few.
+    fn condition(&self, batches: &[RecordBatch]) -> Result<Option<Predicate>> {
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        let is_listed = |field: &&DataField| rows <= MOST_LISTED_ROWS && can_be_listed(&field.data_type.kind);
+        let mut parts = Vec::new();
+        for field in self.fields.iter().filter(is_listed) {
+            let (mut values, mut has_null) = (Vec::new(), false);
+            for batch in batches {
+                let Some(column) = batch.column_by_name(&field.name) else { continue };
+                let column = fit_array(column, field)?;
+                for row in 0..batch.num_rows() {
+                    match datum_at(column.as_ref(), &field.data_type, row)? {
+                        Some(value) if !values.contains(&value) => values.push(value),
+                        Some(_) => {}
+                        None => has_null = true,
+                    }
+                }
+            }
+            let is_null = has_null.then(|| Predicate::leaf(field.id, Test::IsNull));
+            parts.push(Predicate::or(is_null.into_iter().chain([Predicate::leaf(field.id, Test::In(values))])));
+        }
+        Ok((!parts.is_empty()).then(|| Predicate::and(parts)))
+    }
+
+    async fn find(
+        &self,
+        table: &TableUpdate,
+        names: &[String],
+        newest: &HashMap<OwnedRow, Place>,
+        batches: &[RecordBatch],
+    ) -> Result<There> {
+        let mut there = There { rows: Vec::new(), keys: HashSet::new() };
+        let mut rows = matching(table, self.condition(batches)?.as_ref(), names).await?;
         while let Some(batch) = rows.try_next().await? {
             let ids = batch.column(names.len()).as_primitive::<Int64Type>();
             for (key, id) in self.rows(&batch)?.iter().zip(ids.values()) {

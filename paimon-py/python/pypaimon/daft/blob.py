@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
     from pypaimon._native import NativeTable
 
-#: Values that one call fetches at most, however small. Where they come straight from a scan, their bytes are bounded
-#: too, see ``pypaimon.daft.files.BATCH_BLOB_BYTES``.
-_BATCH_ROWS = 2048
-
 #: How long an opened table is used: its credentials may come from the environment, and change there.
 _TABLE_SECONDS = 300.0
 
@@ -40,7 +36,9 @@ def read_blob(
     stays NULL; a value without bytes is ``b""``. Whole values of the table are checked against their checksums;
     elements of lists and maps, and ranges that the caller made, have none. A file without a range is read whole.
 
-    Filter first: what is filtered out afterwards has been fetched for nothing.
+    Filter first: what is filtered out afterwards has been fetched for nothing. The bytes of a batch are in memory at
+    once. A scan yields batches of 32 MiB of values, of 128 MiB where these are large; after a join, a sort or
+    ``collect()`` Daft makes larger ones, and ``df.into_batches(100)`` smaller ones again.
 
     Args:
         column: The File column. Lists are exploded first, ``df.explode("images")``.
@@ -66,7 +64,8 @@ def read_blob(
     if max_concurrency < 0:
         raise ValueError(f"max_concurrency must not be negative, got: {max_concurrency}")
     fetch = _Fetch(_Place.of(catalog_options, table), max(1, max_concurrency))
-    function = daft.func.batch(return_dtype=daft.DataType.binary(), batch_size=_BATCH_ROWS, use_process=False)(fetch)
+    # No `batch_size`: Daft would wait for so many rows, and hold what was fetched for them.
+    function = daft.func.batch(return_dtype=daft.DataType.binary(), use_process=False)(fetch)
     return function(column)
 
 

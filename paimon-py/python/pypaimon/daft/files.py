@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,9 +24,18 @@ if TYPE_CHECKING:
 
 _Shaped = TypeVar("_Shaped", pa.Schema, pa.RecordBatch)
 
-#: Bytes of BLOB values that the files of one batch point to, about. Daft hands a batch on as it comes, so that a
-#: function over files, such as ``read_blob``, has so many bytes in its hands at once.
-BATCH_BLOB_BYTES = 64 << 20
+
+class Budget(NamedTuple):
+    """How many bytes of BLOB values the files of one batch may point to.
+
+    Daft hands a batch on as it comes, so that a function over files, such as ``read_blob``, has so many bytes in its
+    hands at once; some ten calls may overlap. But each batch costs about 0.4 ms, so large values get some more room.
+    """
+
+    wanted: int = 32 << 20
+    most: int = 128 << 20
+    """For batches that would else have fewer than ``rows``."""
+    rows: int = 16
 
 
 def daft_schema(fields: pa.Schema) -> Schema:
@@ -101,21 +110,22 @@ def carried_io_config(batch: pa.RecordBatch) -> bytes | None:
     return next(iter(carried), None)
 
 
-def cut_by_bytes(
-    batch: pa.RecordBatch, files: Mapping[str, DataType], budget: int = BATCH_BLOB_BYTES
-) -> Iterator[pa.RecordBatch]:
-    """Cuts a batch into parts whose files point to at most so many bytes, or that have one row."""
+def cut_by_bytes(batch: pa.RecordBatch, files: Mapping[str, DataType], budget: Budget) -> Iterator[pa.RecordBatch]:
+    """Cuts a batch into parts whose files point to no more bytes than the budget has, or that have one row."""
     ends = [_running_bytes(batch.column(name)) for name in batch.schema.names if name in files]
     total = ends[0] if ends else None
     for more in ends[1:]:
         total = pc.add(total, more)
-    if total is None or not batch.num_rows or total[-1].as_py() <= budget:
+    if total is None or not batch.num_rows or total[-1].as_py() <= budget.wanted:
         yield batch
         return
     totals = total.to_pylist()
     start = before = 0
     while start < len(totals):
-        end = max(start + 1, bisect_right(totals, before + budget))
+        end = bisect_right(totals, before + budget.wanted)
+        if end - start < budget.rows:
+            end = min(start + budget.rows, bisect_right(totals, before + budget.most))
+        end = max(start + 1, end)
         yield batch.slice(start, end - start)
         start, before = end, totals[end - 1]
 

@@ -19,7 +19,14 @@ from daft.series import Series
 
 from pypaimon.daft.arrow import to_daft_layout
 from pypaimon.daft.delivery import ConsumerGone, Delivery
-from pypaimon.daft.files import cut_by_bytes, daft_schema, file_columns, file_io_config, to_record_batch
+from pypaimon.daft.files import (
+    Budget,
+    cut_by_bytes,
+    daft_schema,
+    file_columns,
+    file_io_config,
+    to_record_batch,
+)
 
 if TYPE_CHECKING:
     from daft.io import IOConfig
@@ -30,6 +37,9 @@ if TYPE_CHECKING:
 
 #: Handing a batch to Daft costs about 1 ms whatever its size, so small ones are joined up to one of these.
 _BATCH_ROWS, _BATCH_BYTES = 65_536, 64 << 20
+
+#: Bytes of BLOB values that the files of a batch stand for.
+_BLOB_BYTES = Budget()
 
 #: A task costs Daft about 1.4 ms, so small splits share one; large ones are not worth joining beyond this.
 _TASK_BYTES_MIN, _TASK_BYTES_MAX = 4 << 20, 128 << 20
@@ -118,7 +128,12 @@ class PaimonReadTask(_SplitsTask):
         any_sent = False
         try:
             await delivery.wanted()
-            while (batch := await loop.run_in_executor(threads, reader.next_batch)) is not None:
+            while True:
+                batch = reader.ready_batch()
+                if batch is None:
+                    batch = await loop.run_in_executor(threads, reader.next_batch)
+                if batch is None:
+                    break
                 yield delivery.send(batch)
                 any_sent = True
                 del batch  # not held while the consumer works on it
@@ -213,6 +228,10 @@ class _Reader:
         self._stream: NativeStream | None = None
         self._closed = False
 
+    def ready_batch(self) -> RecordBatch | None:
+        """The next batch where it takes no work; ``None``: ask `next_batch`."""
+        return self._ready.popleft() if self._ready else None
+
     def next_batch(self) -> RecordBatch | None:
         """The next batch; ``None`` at the end."""
         try:
@@ -220,7 +239,7 @@ class _Reader:
                 self._stream = self._open()
             if not self._ready:
                 self._ready.extend(self._gather(self._stream))
-            return self._ready.popleft() if self._ready else None
+            return self.ready_batch()
         except FileNotFoundError as error:
             raise self._table.expired() or error from error
 
@@ -258,7 +277,7 @@ class _Reader:
         if not self._files:
             return [RecordBatch.from_arrow_record_batches(batches, batches[0].schema)]
         whole = pa.concat_batches(batches)
-        return [to_record_batch(part, self._files) for part in cut_by_bytes(whole, self._files)]
+        return [to_record_batch(part, self._files) for part in cut_by_bytes(whole, self._files, _BLOB_BYTES)]
 
 
 def _split_from_bytes(data: bytes, table: NativeTable) -> NativeSplit:
