@@ -28,6 +28,14 @@ MERGED_BUCKETS, MERGED_RUNS = 2, 5
 MERGED_ROWS, MERGED_KEYS = scaled(1_000_000) // MERGED_RUNS, scaled(400_000)
 UPSERTS = scaled(400_000)
 
+# Tables with row tracking.
+BLOBS, BLOB_BYTES = scaled(20_000), 50_000
+LARGE_BLOBS, LARGE_BLOB_BYTES = scaled(200), 8 << 20
+LABELS, WANTED = 10, 3  # one label of ten is asked for
+LABEL = f"label {WANTED}"
+DELETED_FILES, DELETED_ROWS = 4, scaled(500_000)  # of each file; one row of 20 is deleted
+EVOLVING = {"row-tracking.enabled": "true", "data-evolution.enabled": "true"}
+
 # R2 reads this range of `id`, which lies in one file.
 RANGE_START = 4 * SCAN_ROWS + SCAN_ROWS // 500
 RANGE_END = RANGE_START + SCAN_ROWS // 5
@@ -55,6 +63,7 @@ KEYED = pa.schema(
     ]
 )
 NARROW = pa.schema([("id", pa.int64()), ("k", pa.int32()), ("v", pa.float64()), ("name", pa.string())])
+BLOB = pa.schema([("id", pa.int64()), ("label", pa.string()), ("image", pa.large_binary())])
 MANY = pa.schema([("id", pa.int64()), ("v", pa.float64()), ("name", pa.string()), ("dt", pa.string())])
 
 
@@ -97,6 +106,15 @@ def keyed(ids: np.ndarray, seed: int, nulls: float = 0.0) -> pa.Table:
 def upserted(rows: int, keys: int, seed: int, nulls: float = 0.0) -> pa.Table:
     """A version of `rows` of the keys from 0 to `keys`, in no order, each once."""
     return keyed(np.random.default_rng([10, seed]).choice(keys, rows, replace=False), seed, nulls)
+
+
+def blobs(first: int, count: int, size: int, seed: int) -> pa.Table:
+    """Rows of `BLOB` of `size` random bytes each; `id` counts from `first`."""
+    payload = pa.py_buffer(np.random.default_rng([12, seed]).bytes(count * size))
+    offsets = pa.py_buffer(np.arange(0, (count + 1) * size, size, dtype=np.int64))
+    images = pa.Array.from_buffers(pa.large_binary(), count, [None, offsets, payload])
+    ids = range(first, first + count)
+    return pa.table([pa.array(ids), [f"label {i % LABELS}" for i in ids], images], schema=BLOB)
 
 
 def decimals(unscaled: np.ndarray) -> pa.Array:

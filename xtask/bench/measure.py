@@ -13,6 +13,7 @@ import sys
 import time
 
 import daft
+import data
 from context import Context, plain
 from cost import bytes_read, cpu_seconds, peak_bytes
 from workloads import WORKLOADS
@@ -46,7 +47,7 @@ def main(implementation: str, name: str, warehouse: str, output: str) -> None:
 
 
 def warm_up(context: Context) -> None:
-    """Reads of 10 rows, of a plain table and of a merged one, so that lazy imports and thread pools are there."""
+    """Reads of 10 rows, plain, merged and with blobs, so that lazy imports and thread pools are there."""
     for table in ("tiny", "tiny", "keyed_tiny"):
         if context.implementation == "floor":
             plain(context.paths(table)).to_arrow()
@@ -54,6 +55,12 @@ def warm_up(context: Context) -> None:
             context.sql(f"select * from {table}")
         else:
             context.read(table).to_arrow()
+    if context.implementation in ("ours", "pypaimon", "pypaimon-native"):
+        from pypaimon.daft import read_blob
+
+        small = context.read("blobs_tiny")
+        options, name = {"warehouse": str(context.warehouse)}, f"{data.DATABASE}.blobs_tiny"
+        small.select(read_blob(small["image"], options, name)).to_arrow()
 
 
 if __name__ == "__main__":

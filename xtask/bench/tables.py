@@ -164,10 +164,44 @@ def aggregation(catalog):
     merged(catalog, "aggregation", {"merge-engine": "aggregation", **options})
 
 
+def blobs(catalog, name="blobs", count=data.BLOBS, size=data.BLOB_BYTES):
+    table = create(catalog, name, data.BLOB, {**data.EVOLVING, **NO_STATISTICS})
+    builder = table.new_batch_write_builder()
+    write, commit = builder.new_write(), builder.new_commit()
+    step = max(1, (128 << 20) // size)
+    for first in range(0, count, step):
+        write.write_arrow(data.blobs(first, min(step, count - first), size, first))
+    commit.commit(write.prepare_commit())
+    write.close()
+    commit.close()
+
+
+def blobs_tiny(catalog):
+    blobs(catalog, "blobs_tiny", 10, 100)
+
+
+def blobs_large(catalog):
+    blobs(catalog, "blobs_large", data.LARGE_BLOBS, data.LARGE_BLOB_BYTES)
+
+
+def deleted(catalog):
+    """Rows of four commits; one of 20 is marked as deleted."""
+    table = create(catalog, "deleted", data.MIXED, {**data.EVOLVING, "deletion-vectors.enabled": "true", **STATISTICS})
+    for file in range(data.DELETED_FILES):
+        append(table, data.mixed(file * data.DELETED_ROWS, data.DELETED_ROWS, 300 + file))
+    rows = data.DELETED_FILES * data.DELETED_ROWS
+    gone = np.sort(np.random.default_rng(5).choice(rows, rows // 20, replace=False))
+    builder = table.new_batch_write_builder()
+    commit = builder.new_commit()
+    commit.commit(builder.new_update().delete_by_row_id(gone.tolist()))
+    commit.close()
+
+
 def live_files(table) -> list[dict]:
     def described(file, split):
         path = str(file.external_path or file.file_path).removeprefix("file://")
-        return {"path": path, "partition": split.partition.to_dict(), "bucket": split.bucket}
+        rows = {"rows": file.row_count, "first_row_id": file.first_row_id}
+        return {"path": path, "partition": split.partition.to_dict(), "bucket": split.bucket, **rows}
 
     return [
         described(file, split) for split in table.new_read_builder().new_scan().plan().splits() for file in split.files
@@ -182,6 +216,7 @@ def main(warehouse: pathlib.Path) -> None:
     catalog.create_database(data.DATABASE, True)
     makers = [tiny, scan, scan_nostats, parts, snapshots, many]
     makers += [keyed_tiny, keyed, keyed_large, partial_update, aggregation]
+    makers += [blobs_tiny, blobs, blobs_large, deleted]
     for make in makers:
         name = make.__name__
         if name in files:

@@ -6,6 +6,7 @@ number of rows (and by a sum where one is cheap), so that speed is never that of
 
 from keyed import KEYED
 from reads import READS
+from tracked import TRACKED
 from writes import WRITES
 
-WORKLOADS = {workload.name: workload for workload in READS + WRITES + KEYED}
+WORKLOADS = {workload.name: workload for workload in READS + WRITES + KEYED + TRACKED}
