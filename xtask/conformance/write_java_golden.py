@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 import java_keyed
+import java_tracking
 from golden import write_case
 from java_driver import Driver, Table
 from java_values import (
@@ -561,6 +562,7 @@ def main():
     drivers = {}
     named = [(make.__name__, make) for make in TABLES]
     named += [(f"keyed_{make.__name__}", make) for make in java_keyed.TABLES]
+    named += [(f"tracked_{make.__name__}", make) for make in java_tracking.TABLES]
     for name, make in named:
         name = name.replace("_", "-")
         if chosen and name not in chosen:

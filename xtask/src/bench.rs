@@ -14,7 +14,7 @@ use crate::wheel::{self, Profile};
 #[derive(Args)]
 pub(crate) struct Options {
     /// Which parts to run
-    #[arg(long, value_delimiter = ',', default_values = ["time", "requests", "planning", "merging", "memory"])]
+    #[arg(long, value_delimiter = ',', default_values = ["time", "requests", "planning", "merging", "memory", "ingest"])]
     parts: Vec<Part>,
     /// Workloads of the part `time` by name, comma-separated; all when absent
     #[arg(long)]
@@ -39,6 +39,8 @@ enum Part {
     Merging,
     /// Memory of writing and reading a bucket of ten times the write buffer
     Memory,
+    /// Memory of writing 2 GB of files as blobs
+    Ingest,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -80,6 +82,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             Part::Memory => step(
                 "memory of a bucket",
                 cmd!(shell, "{ours} xtask/bench/memory.py --work {work}/memory --report {report}"),
+            )?,
+            Part::Ingest => step(
+                "memory of an ingest",
+                cmd!(shell, "{ours} xtask/bench/ingest.py --work {work}/ingest --report {report}"),
             )?,
         }
     }

@@ -2,10 +2,12 @@
 //!
 //! Golden tables are read by the crates (`xtask/conformance`, a package of its own). Random tables are written by our
 //! wheel and read by pypaimon and pypaimon-rust, and the reverse; the peers live in a virtual environment of their own.
-//! Histories of tables with primary keys go the same ways, step by step, and are judged by a model.
+//! Histories of tables with primary keys go the same ways, step by step, and are judged by a model; so do those of tables
+//! with row tracking and blobs.
 //! With `--with-java` the same goes through Java Paimon, whose driver Maven builds; without it, or on a machine without
 //! JDK and Maven, Java is reported as absent. Last, several processes write at once, on local files and on an S3 that
-//! loses answers, writers are killed at each of their file operations, and tables are read of which a file is damaged.
+//! loses answers, writers are killed at each of their file operations, and tables are read of which a file is damaged, or
+//! whose descriptors point where they may not.
 
 use std::path::PathBuf;
 
@@ -32,6 +34,9 @@ pub(crate) struct Options {
     /// Random histories of tables with primary keys, by each set of writers
     #[arg(long, default_value_t = 4)]
     keyed_seeds: u32,
+    /// Random histories of tables with row tracking and blobs, by each set of writers
+    #[arg(long, default_value_t = 8)]
+    blob_seeds: u32,
     /// The first seed
     #[arg(long, default_value_t = 1)]
     first_seed: u32,
@@ -55,6 +60,7 @@ impl Default for Options {
             golden: false,
             seeds: 12,
             keyed_seeds: 4,
+            blob_seeds: 8,
             first_seed: 1,
             with_java: false,
             rounds: 1,
@@ -83,7 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             "{ours} xtask/conformance/interop/run.py --ours {ours} --peers {peers} --work {work} --first-seed {first} --seeds {seeds}"
         )
     };
-    let keyed_seeds = options.keyed_seeds.to_string();
+    let (keyed_seeds, blob_seeds) = (options.keyed_seeds.to_string(), options.blob_seeds.to_string());
     let keyed = || {
         cmd!(
             shell,
@@ -92,6 +98,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     step("random tables, ours and the peers'", exchange())?;
     step("random histories of keys, ours and the peers'", keyed())?;
+    step(
+        "random histories of blobs, ours and the peers'",
+        cmd!(
+            shell,
+            "{ours} xtask/conformance/interop/blob_run.py --ours {ours} --peers {peers} --work {work} --first-seed {first} --seeds {blob_seeds}"
+        ),
+    )?;
     let java = java(&shell, options.with_java)?;
     if let Java::Driver(driver) = &java {
         step("random tables, ours and Java's", exchange().arg("--java").arg(driver))?;
@@ -134,6 +147,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             shell,
             "{ours} xtask/conformance/damage/run.py --ours {ours} --work {work} --count {damages} --seed {first}"
         ),
+    )?;
+    step(
+        "damaged blob files",
+        cmd!(
+            shell,
+            "{ours} xtask/conformance/damage/run.py --ours {ours} --work {work} --count {damages} --seed {first} --kind blob"
+        ),
+    )?;
+    step(
+        "hostile descriptors",
+        cmd!(shell, "{ours} xtask/conformance/damage/hostile.py --ours {ours} --peers {peers} --work {work}"),
     )?;
     if let Java::Absent(why) = java {
         println!("\nJava Paimon was absent and judged nothing but its golden tables: {why}");

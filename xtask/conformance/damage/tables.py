@@ -42,12 +42,16 @@ def value(dice: random.Random, kind: pa.DataType):
         return datetime.date(2020, 1, 1) + datetime.timedelta(dice.randrange(2000))
     if pa.types.is_timestamp(kind):
         return datetime.datetime(2020, 1, 1) + datetime.timedelta(microseconds=dice.randrange(10**14))
-    if pa.types.is_binary(kind):
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return dice.randbytes(dice.randrange(20))
     if pa.types.is_boolean(kind):
         return dice.random() < 0.5
+    if pa.types.is_list(kind) and pa.types.is_large_binary(kind.value_type):
+        return [dice.randbytes(dice.randrange(20)) for _ in range(dice.randrange(4))]
     if pa.types.is_list(kind):
         return [dice.choice(["a", "bb", "ccc"]) for _ in range(dice.randrange(4))]
+    if pa.types.is_map(kind):
+        return [(key, dice.randbytes(dice.randrange(20))) for key in "abc"[: dice.randrange(4)]]
     if pa.types.is_struct(kind):
         return {"x": dice.randrange(100), "y": dice.choice(["p", "q"])}
     return dice.randrange(1000)
@@ -85,7 +89,41 @@ def ours(warehouse: pathlib.Path, columns: list, options: dict, *, partition: li
         first += count
 
 
+def blobs(warehouse: pathlib.Path, columns: list, options: dict) -> None:
+    """Blobs in rolled files, some of them updated by row id and some rows deleted."""
+    catalog = pypaimon.CatalogFactory.create({"warehouse": str(warehouse)})
+    catalog.create_database("damage", True)
+    options = {"row-tracking.enabled": "true", "data-evolution.enabled": "true", **options}
+    schema = pa.schema(columns)
+    catalog.create_table(TABLE, pypaimon.Schema.from_pyarrow_schema(schema, options=options), False)
+    table, dice = catalog.get_table(TABLE), random.Random(8)
+    append(table, rows(dice, columns, 0, 60))
+    for step in range(4):
+        if step == 2:
+            append(table, rows(dice, columns, 60, 40))
+            continue
+        builder = table.new_batch_write_builder()
+        update = builder.new_update()
+        ids = dice.sample(range(60), 6)
+        changed = rows(dice, columns, 0, 6).drop_columns("id").append_column("_ROW_ID", pa.array(ids))
+        names = [name for name in changed.column_names if name != "_ROW_ID"]
+        changes = update.with_update_type(names).update_by_arrow_with_row_id(changed)
+        builder.new_commit().commit(changes)
+    builder = table.new_batch_write_builder()
+    builder.new_commit().commit(builder.new_update().delete_by_row_id([3, 17, 18, 65]))
+
+
+#: Tables with blobs in arrays and maps.
+NESTED_BLOBS = {"blobs-nested", "pypaimon-2.1.0-blobs"}
+
+DELETIONS = {"deletion-vectors.enabled": "true", "metadata.stats-mode": "full"}
+BLOBS = [("id", pa.int64()), ("name", pa.string()), ("image", pa.large_binary()), ("sound", pa.large_binary())]
+IN_ARRAYS = [("pages", pa.list_(pa.large_binary())), ("parts", pa.map_(pa.string(), pa.large_binary()))]
+
 OURS = {
+    "blobs": lambda w: blobs(w, BLOBS, DELETIONS),
+    "blobs-rolled": lambda w: blobs(w, BLOBS, {**DELETIONS, "blob.target-file-size": "200 b"}),
+    "blobs-nested": lambda w: blobs(w, BLOBS[:2] + IN_ARRAYS, DELETIONS),
     "parquet": lambda w: ours(w, PLAIN + NESTED, {}, partition=[], counts=[300, 300, 100]),
     "parquet-partitioned": lambda w: ours(
         w, PLAIN, {"file.compression": "snappy"}, partition=["flag"], counts=[60, 40]

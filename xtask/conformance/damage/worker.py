@@ -31,7 +31,7 @@ def read(warehouse: str, route: str, column: str | None, snapshot: int | None) -
         frame = pypaimon.daft.read_paimon(TABLE, options, reader="paimon", snapshot_id=snapshot)
         if column:
             frame = frame.where(daft.col(column).not_null())
-        return frame.to_arrow()
+        return with_blobs(frame, options).to_arrow()
     table = pypaimon.CatalogFactory.create(options).get_table(TABLE)
     if snapshot:
         table = table.copy({"scan.snapshot-id": str(snapshot)})
@@ -39,6 +39,19 @@ def read(warehouse: str, route: str, column: str | None, snapshot: int | None) -
     if column:
         builder = builder.with_filter(builder.new_predicate_builder().is_not_null(column))
     return builder.new_read().to_arrow(builder.new_scan().plan().splits())
+
+
+def with_blobs(frame: daft.DataFrame, options: dict) -> daft.DataFrame:
+    """The frame with the bytes of its files."""
+    read_blob = pypaimon.daft.read_blob
+    return frame.select(
+        *(
+            read_blob(daft.col(field.name), options, TABLE).alias(field.name)
+            if field.dtype.is_file()
+            else daft.col(field.name)
+            for field in frame.schema()
+        )
+    )
 
 
 def rows_of(table: pa.Table) -> list[str]:

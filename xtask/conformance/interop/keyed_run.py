@@ -15,6 +15,7 @@ import json
 import pathlib
 import shutil
 import sys
+from collections.abc import Callable
 
 import keyed_defects
 from keyed_java import KeyedJava
@@ -95,12 +96,15 @@ class Run:
         """A refusal, a declared defect or a problem."""
         if who not in OURS and keyed_defects.refuses(wrong):
             self.counts[f"refused by {who}"] += 1
-        elif defect := keyed_defects.explains(who, plan, where, wrong):
+        elif defect := self.explains(who, plan, where, wrong):
             self.counts["declared"] += 1
             self.declared.setdefault(f"{who}: {defect.what}", []).append(where)
         else:
             self.problems.append(f"{where}: {wrong}")
             print(self.problems[-1], file=sys.stderr, flush=True)
+
+    def explains(self, who: str, plan: dict, where: str, wrong: str) -> keyed_defects.Defect | None:
+        return keyed_defects.explains(who, plan, where, wrong)
 
 
 def difference(plan: dict, question: dict, answer: dict) -> str | None:
@@ -123,8 +127,22 @@ def describe(question: dict) -> str:
     return names + filters + (f" of {question['tag']}" if question["tag"] else "")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+def carry_out(run: Run, directions: list, first_seed: int, seeds: int, what: str) -> int:
+    """All histories of the seeds; says what was found, and gives the exit code."""
+    for seed in range(first_seed, first_seed + seeds):
+        for writers, readers in directions:
+            run.history(seed, writers, readers)
+    for worker in run.workers.values():
+        worker.close()
+    for defect, places in sorted(run.declared.items()):
+        print(f"declared, {len(places)} times: {defect}; first at {places[0]}")
+    counted = ", ".join(f"{count} {what}" for what, count in sorted(run.counts.items()))
+    print(f"{seeds} seeds of {what}: {counted}: {len(run.problems)} differences")
+    return 1 if run.problems else 0
+
+
+def parse(description: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--ours", required=True)
     parser.add_argument("--peers", required=True)
     parser.add_argument("--work", type=pathlib.Path, required=True)
@@ -132,27 +150,23 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--java", type=pathlib.Path)
     parser.add_argument("--without-us", action="store_true")
-    arguments = parser.parse_args()
+    return parser.parse_args()
 
+
+def started(arguments: argparse.Namespace, directions: list, script: str, java: Callable) -> dict:
+    """A worker for each implementation that writes or reads."""
+    pythons = {name: arguments.ours for name in OURS} | {name: arguments.peers for name in PEERS}
+    names = sorted({name for writers, readers in directions for name in (*writers, *readers)})
+    return {name: java(arguments.java) if name == "java" else Worker(name, pythons[name], script) for name in names}
+
+
+def main() -> int:
+    arguments = parse(__doc__)
     directions = JAVA if arguments.java else PYTHON
     if arguments.without_us:
         directions = JAVA_WITHOUT_US if arguments.java else PYTHON_WITHOUT_US
-    pythons = {name: arguments.ours for name in OURS} | {name: arguments.peers for name in PEERS}
-    workers = {
-        name: KeyedJava(arguments.java) if name == "java" else Worker(name, pythons[name], "keyed_worker.py")
-        for name in sorted({name for writers, readers in directions for name in (*writers, *readers)})
-    }
-    run = Run(workers, arguments.work)
-    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
-        for writers, readers in directions:
-            run.history(seed, writers, readers)
-    for worker in workers.values():
-        worker.close()
-    for defect, places in sorted(run.declared.items()):
-        print(f"declared, {len(places)} times: {defect}; first at {places[0]}")
-    counted = ", ".join(f"{count} {what}" for what, count in sorted(run.counts.items()))
-    print(f"{arguments.seeds} seeds of tables with keys: {counted}: {len(run.problems)} differences")
-    return 1 if run.problems else 0
+    run = Run(started(arguments, directions, "keyed_worker.py", KeyedJava), arguments.work)
+    return carry_out(run, directions, arguments.first_seed, arguments.seeds, "tables with keys")
 
 
 if __name__ == "__main__":

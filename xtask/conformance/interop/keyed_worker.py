@@ -81,10 +81,20 @@ def read(catalog, request: dict) -> dict:
 
 def read_daft(warehouse: str, names: list[str], filters: list, kinds: dict[str, str], tag: str | None) -> pa.Table:
     """Our reader under Daft, which counts the rows as well."""
-    from daft import col, lit
     from pypaimon.daft import read_paimon
 
     frame = read_paimon(TABLE, {"warehouse": warehouse}, tag_name=tag)
+    frame = narrowed(frame, filters, kinds)
+    rows = frame.select(*names).to_arrow()
+    if (counted := frame.count_rows()) != len(rows):
+        raise AssertionError(f"{counted} rows counted, {len(rows)} read")
+    return rows
+
+
+def narrowed(frame, filters: list, kinds: dict[str, str]):
+    """A frame under all filters; `kinds` are its columns' types."""
+    from daft import col, lit
+
     for operator, name, *literals in filters:
         literals = [lit(literal) for literal in array_of(literals, kinds[name]).to_pylist()]
         column = col(name)
@@ -97,10 +107,7 @@ def read_daft(warehouse: str, names: list[str], filters: list, kinds: dict[str, 
             "is not null": column.not_null,
         }[operator]
         frame = frame.where(condition(*literals))
-    rows = frame.select(*names).to_arrow()
-    if (counted := frame.count_rows()) != len(rows):
-        raise AssertionError(f"{counted} rows counted, {len(rows)} read")
-    return rows
+    return frame
 
 
 def answer(request: dict) -> dict:

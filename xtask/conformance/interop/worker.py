@@ -49,6 +49,10 @@ ARROW = {
     "ARRAY<ROW<x INT, y STRING>>": pa.list_(pa.struct([("x", pa.int32()), ("y", pa.string())])),
     "MAP<STRING, BIGINT>": pa.map_(pa.string(), pa.int64()),
     "ROW<x INT, y STRING>": pa.struct([("x", pa.int32()), ("y", pa.string())]),
+    "BLOB": pa.large_binary(),
+    "ARRAY<BLOB>": pa.list_(pa.large_binary()),
+    "MAP<STRING, BLOB>": pa.map_(pa.string(), pa.large_binary()),
+    "MAP<INT, BLOB>": pa.map_(pa.int32(), pa.large_binary()),
 }
 
 
@@ -59,8 +63,12 @@ def array_of(values: list, kind: str) -> pa.Array:
         values = [None if v is None else struct.unpack("<f", struct.pack("<i", v))[0] for v in values]
     elif kind == "DOUBLE":
         values = [None if v is None else struct.unpack("<d", struct.pack("<q", v))[0] for v in values]
-    elif kind == "BYTES":
-        values = [None if v is None else bytes.fromhex(v) for v in values]
+    elif kind in ("BYTES", "BLOB"):
+        values = [unhex(v) for v in values]
+    elif kind == "ARRAY<BLOB>":
+        values = [None if v is None else [unhex(item) for item in v] for v in values]
+    elif kind.endswith(", BLOB>"):
+        values = [None if v is None else [(key, unhex(item)) for key, item in v] for v in values]
     elif kind.startswith("DECIMAL"):
         return pa.array(values, pa.string()).cast(arrow)
     elif kind in ("DATE", "TIME(3)"):
@@ -74,6 +82,10 @@ def array_of(values: list, kind: str) -> pa.Array:
     elif kind.startswith("MAP"):
         values = [None if v is None else [tuple(pair) for pair in v] for v in values]
     return pa.array(values, arrow)
+
+
+def unhex(value: str | None) -> bytes | None:
+    return None if value is None else bytes.fromhex(value)
 
 
 def table_of(rows: list, columns: list[dict]) -> pa.Table:
@@ -119,14 +131,21 @@ def append(table, rows: pa.Table, overwrite: bool) -> None:
     prepare(table, rows, overwrite)()
 
 
-def prepare(table, rows: pa.Table, overwrite: bool = False, row_kinds: str | None = None) -> Callable[[], None]:
-    """Writes files; what it returns commits them. `row_kinds` names a column of them that is none of the table's."""
+def prepare(
+    table, rows: pa.Table, overwrite: bool = False, row_kinds: str | None = None, columns: list[str] | None = None
+) -> Callable[[], None]:
+    """Writes files; what it returns commits them.
+
+    `row_kinds` names a column of the rows that is none of the table's, `columns` those of the table that they have.
+    """
     builder = table.new_batch_write_builder()
     if row_kinds:
         builder = builder.with_row_kind_column(row_kinds)
     if overwrite:
         builder = builder.overwrite({})
     write, commit = builder.new_write(), builder.new_commit()
+    if columns is not None:
+        write.with_write_type(columns)
     write.write_arrow(rows)
     messages = write.prepare_commit()
 
@@ -217,20 +236,24 @@ def read_where(table, filters: list = (), kinds: dict[str, str] | None = None, c
     if columns is not None:
         builder = builder.with_projection(columns)
     predicates = builder.new_predicate_builder() if filters else None
-    conditions = []
-    for operator, name, *literals in filters:
-        method = {
-            "=": predicates.equal,
-            "<": predicates.less_than,
-            ">=": predicates.greater_or_equal,
-            "in": lambda name, *literals: predicates.is_in(name, list(literals)),
-            "is null": predicates.is_null,
-            "is not null": predicates.is_not_null,
-        }[operator]
-        conditions.append(method(name, *array_of(literals, kinds[name]).to_pylist()))
+    conditions = [predicate(predicates, filter, kinds[filter[1]]) for filter in filters]
     if conditions:
         builder = builder.with_filter(conditions[0] if len(conditions) == 1 else predicates.and_predicates(conditions))
     return builder.new_read().to_arrow(builder.new_scan().plan().splits())
+
+
+def predicate(builder, filter: list, kind: str):
+    """A filter as the predicate of a table; `kind` is its column's type."""
+    operator, name, *literals = filter
+    method = {
+        "=": builder.equal,
+        "<": builder.less_than,
+        ">=": builder.greater_or_equal,
+        "in": lambda name, *literals: builder.is_in(name, list(literals)),
+        "is null": builder.is_null,
+        "is not null": builder.is_not_null,
+    }[operator]
+    return method(name, *array_of(literals, kind).to_pylist())
 
 
 def read_rust(warehouse: str, plan: dict, kinds: dict[str, str]) -> dict:

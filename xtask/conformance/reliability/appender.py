@@ -2,7 +2,8 @@
 
 python appender.py WAREHOUSE TABLE FIRST_ID COUNT [overwrite]
 
-WAREHOUSE is a folder, or all options of the catalog as JSON.
+WAREHOUSE is a folder, or all options of the catalog as JSON. Where the table has a column `image`, rows have blobs of
+`BLOB_BYTES`; other columns stay NULL.
 """
 
 import json
@@ -11,10 +12,13 @@ import sys
 import pyarrow as pa
 import pypaimon
 
+BLOB_BYTES = 100_000
+
 
 def main(warehouse: str, name: str, first: int, count: int, overwrite: bool) -> None:
     options = json.loads(warehouse) if warehouse.startswith("{") else {"warehouse": warehouse}
     table = pypaimon.CatalogFactory.create(options).get_table(name)
+    columns = [field.name for field in table.table_schema.fields]
     print("ready", flush=True)
     sys.stdin.readline()
     for identity in range(first, first + count):
@@ -22,7 +26,12 @@ def main(warehouse: str, name: str, first: int, count: int, overwrite: bool) -> 
         if overwrite:
             builder = builder.overwrite({})
         write, commit = builder.new_write(), builder.new_commit()
-        write.write_arrow(pa.table({"id": pa.array([identity], pa.int64())}))
+        row = {"id": pa.array([identity], pa.int64())}
+        if "image" in columns:
+            row["image"] = pa.array([b"%d" % identity * (BLOB_BYTES // len(str(identity)))], pa.large_binary())
+        if len(row) < len(columns):
+            write.with_write_type(list(row))
+        write.write_arrow(pa.table(row))
         commit.commit(write.prepare_commit())
         write.close()
         commit.close()

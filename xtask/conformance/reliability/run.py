@@ -22,26 +22,33 @@ import sys
 
 import pyarrow as pa
 import pypaimon
+import updates
 import upserts
 import writers
+from appender import BLOB_BYTES
 from writers import acknowledged, go, together
 
 HERE = pathlib.Path(__file__).parent
 TABLE = "reliability.t"
 
 
-def fresh_table(warehouse: pathlib.Path, keyed: bool = False) -> None:
+def fresh_table(warehouse: pathlib.Path, keyed: bool = False, blobs: bool = False) -> None:
     shutil.rmtree(warehouse, ignore_errors=True)
     catalog = pypaimon.CatalogFactory.create({"warehouse": str(warehouse)})
     catalog.create_database("reliability", True)
     columns = pa.schema([pa.field("id", pa.int64(), nullable=not keyed)])
     key, options = (["id"], {"bucket": "2"}) if keyed else (None, None)
+    if blobs:
+        columns, options = columns.append(pa.field("image", pa.large_binary())), updates.OPTIONS
     catalog.create_table(TABLE, pypaimon.Schema.from_pyarrow_schema(columns, primary_keys=key, options=options), False)
 
 
 def rows_of(warehouse: pathlib.Path) -> list[int]:
     builder = pypaimon.CatalogFactory.create({"warehouse": str(warehouse)}).get_table(TABLE).new_read_builder()
-    return sorted(builder.new_read().to_arrow(builder.new_scan().plan().splits())["id"].to_pylist())
+    rows = builder.new_read().to_arrow(builder.new_scan().plan().splits())
+    if "image" in rows.column_names and any(len(blob) < BLOB_BYTES - 9 for blob in rows["image"].to_pylist()):
+        raise AssertionError("a blob is not whole")
+    return sorted(rows["id"].to_pylist())
 
 
 def snapshots_of(warehouse: pathlib.Path) -> list[dict]:
@@ -106,7 +113,7 @@ def build_shim(work: pathlib.Path) -> str:
     return str(library)
 
 
-def kills(name: str, arguments, shim: str, *more: str, keyed: bool = False) -> list[str]:
+def kills(name: str, arguments, shim: str, *more: str, **table: bool) -> list[str]:
     problems = []
     warehouse = arguments.work / "kills"
     counter = arguments.work / "operations"
@@ -125,7 +132,7 @@ def kills(name: str, arguments, shim: str, *more: str, keyed: bool = False) -> l
         return acknowledged(process)
 
     def prepared() -> None:
-        fresh_table(warehouse, keyed)
+        fresh_table(warehouse, **table)
         process = start(arguments.ours, warehouse, 0, 3)
         go(process)
         assert acknowledged(process) == [0, 1, 2]
@@ -166,6 +173,7 @@ def main() -> int:
     problems = concurrency("undelayed", arguments, arguments.processes, {})
     problems += upserts.upserting("upserts", arguments, {})
     problems += upserts.overwriting("overwrites against upserts", arguments, {})
+    problems += updates.updating("updates", arguments, {})
     if sys.platform == "linux":
         shim = build_shim(arguments.work)
         delayed = {
@@ -176,9 +184,11 @@ def main() -> int:
         problems += concurrency("publishing delayed by 20 ms", arguments, min(4, arguments.processes), delayed)
         problems += upserts.upserting("upserts, delayed by 20 ms", arguments, delayed)
         problems += upserts.overwriting("overwrites against upserts, delayed by 20 ms", arguments, delayed)
+        problems += updates.updating("updates, delayed by 20 ms", arguments, delayed)
         problems += kills("append", arguments, shim)
         problems += kills("overwrite", arguments, shim, "overwrite")
         problems += kills("upsert", arguments, shim, keyed=True)
+        problems += kills("blob", arguments, shim, blobs=True)
     if arguments.peers:
         problems += with_foreign_writer(arguments)
     for problem in problems:

@@ -25,6 +25,9 @@ pub struct Read {
     /// Only what compaction has put onto the highest level.
     #[serde(default)]
     pub read_optimized: bool,
+    /// `_ROW_ID` and `_SEQUENCE_NUMBER` beside the columns.
+    #[serde(default)]
+    pub row_tracking: bool,
     /// Options over the table's own, which choose a state or an increment.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
@@ -38,8 +41,12 @@ pub struct Read {
 
 impl fmt::Display for Read {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { branch, read_optimized, options, filter, .. } = self;
-        write!(out, "branch {branch:?}, options {options:?}, filter {filter:?}, read-optimized {read_optimized}")
+        let Self { branch, read_optimized, row_tracking, options, filter, .. } = self;
+        write!(
+            out,
+            "branch {branch:?}, options {options:?}, filter {filter:?}, read-optimized {read_optimized}, \
+             row tracking {row_tracking}"
+        )
     }
 }
 
@@ -77,9 +84,11 @@ impl Case {
             schema.options.clone_from(&store.schema().options);
             store = store.with_schema(Arc::new(schema));
         }
-        let fields = &store.schema().fields;
-        let predicate = read.filter.as_ref().map(|filter| filter::parse(filter, fields)).transpose()?;
-        let projection = read.keys.as_ref().map(|_| fields.iter().take(1).map(|field| field.id).collect());
+        let fields =
+            if read.row_tracking { store.schema().with_row_tracking_fields() } else { store.schema().fields.clone() };
+        let predicate = read.filter.as_ref().map(|filter| filter::parse(filter, &fields)).transpose()?;
+        let columns = if read.keys.is_some() { 1 } else { fields.len() };
+        let projection = Some(fields.iter().take(columns).map(|field| field.id).collect());
         let read_optimized = read.read_optimized;
         let scan =
             ScanRequest { at, increment, predicate: predicate.clone(), read_optimized, ..ScanRequest::default() };
@@ -91,10 +100,10 @@ impl Case {
     /// # Errors
     /// Whatever planning and reading give.
     pub async fn rows(&self, store: &TableStore, scan: &ScanRequest, request: &ReadRequest) -> Result<Vec<String>> {
-        let all = &store.schema().fields;
+        let all = store.schema().with_row_tracking_fields();
         let fields: Vec<DataField> = match &request.projection {
             Some(ids) => ids.iter().filter_map(|id| all.iter().find(|field| field.id == *id)).cloned().collect(),
-            None => all.clone(),
+            None => store.schema().fields.clone(),
         };
         let plan = paimon_scan::plan(store, scan).await?;
         let mut rows = Vec::new();
@@ -135,6 +144,7 @@ impl Case {
 
     async fn open(&self, branch: Option<&str>) -> Result<TableStore, Error> {
         let context = IoContext::new(Arc::new(ManualClock::new(0)), MetadataCache::new(16 << 20));
+        let context = paimon_blob::register(context);
         let url = self.folder.join("table").display().to_string();
         let storage = Storage::open(&url, &BTreeMap::new(), &context)?;
         TableStore::open(storage, branch, Arc::new(FileSnapshotCommit), context).await

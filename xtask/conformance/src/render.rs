@@ -1,7 +1,11 @@
 //! Rows as JSON text in which nothing is lost.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
 use arrow::array::{Array, AsArray, RecordBatch, StructArray};
 use arrow::datatypes as at;
+use paimon_blob::BlobDescriptor;
 use paimon_spec::{DataField, DataType, Datum, Error, Result, TypeKind};
 use serde_json::{Value, json};
 
@@ -43,6 +47,7 @@ fn render(array: &dyn Array, data_type: &DataType, row: usize) -> Result<Value> 
                 .collect::<Result<Vec<_>>>()?;
             Ok(Value::Array(values))
         }
+        TypeKind::Blob => Ok(json!(hex(&pointed_at(array.as_binary::<i64>().value(row))?))),
         // `datum_at` keeps the number but a bit pattern is wanted.
         TypeKind::Float => Ok(json!(array.as_primitive::<at::Float32Type>().value(row).to_bits().cast_signed())),
         TypeKind::Double => Ok(json!(array.as_primitive::<at::Float64Type>().value(row).to_bits().cast_signed())),
@@ -70,11 +75,29 @@ fn render_datum(datum: &Datum) -> Result<Value> {
         Datum::Int(value) | Datum::Date(value) | Datum::Time(value) => json!(value),
         Datum::BigInt(value) => json!(value),
         Datum::String(value) => json!(value),
-        Datum::Bytes(value) => json!(value.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        Datum::Bytes(value) => json!(hex(value)),
         Datum::Decimal { unscaled, scale } => json!(decimal_text(*unscaled, usize::from(*scale))),
         Datum::Timestamp(time) => json!(time.millis * 1000 + i64::from(time.nanos_of_milli / 1000)),
         other => return Err(Error::unsupported(format!("no golden table has values like {other:?}"))),
     })
+}
+
+/// The bytes of a blob, which is read as a descriptor of them.
+fn pointed_at(descriptor: &[u8]) -> Result<Vec<u8>> {
+    let BlobDescriptor { uri, offset, length } = BlobDescriptor::decode(descriptor)?;
+    let length = length.ok_or_else(|| Error::corrupt(format!("a blob of {uri} without a length")))?;
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(uri.strip_prefix("file://").unwrap_or(uri))?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::new();
+        file.take(length).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|error| Error::corrupt(format!("read a blob of {uri}: {error}")))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn decimal_text(unscaled: i128, scale: usize) -> String {

@@ -12,6 +12,8 @@ import java.util.stream.StreamSupport;
 import org.apache.paimon.Snapshot;
 import org.apache.paimon.append.AppendCompactCoordinator;
 import org.apache.paimon.append.AppendCompactTask;
+import org.apache.paimon.append.dataevolution.DataEvolutionCompactCoordinator;
+import org.apache.paimon.append.dataevolution.DataEvolutionCompactTask;
 import org.apache.paimon.catalog.Catalog;
 import org.apache.paimon.catalog.CatalogContext;
 import org.apache.paimon.catalog.CatalogFactory;
@@ -44,6 +46,7 @@ import org.apache.paimon.shade.jackson2.com.fasterxml.jackson.databind.node.Json
 import org.apache.paimon.table.BucketMode;
 import org.apache.paimon.table.FileStoreTable;
 import org.apache.paimon.table.PostponeUtils;
+import org.apache.paimon.table.SpecialFields;
 import org.apache.paimon.table.Table;
 import org.apache.paimon.table.sink.BatchTableCommit;
 import org.apache.paimon.table.sink.BatchTableWrite;
@@ -51,6 +54,7 @@ import org.apache.paimon.table.sink.BatchWriteBuilder;
 import org.apache.paimon.table.sink.CommitMessage;
 import org.apache.paimon.table.sink.CommitMessageImpl;
 import org.apache.paimon.table.source.DataSplit;
+import org.apache.paimon.table.source.EndOfScanException;
 import org.apache.paimon.table.source.ReadBuilder;
 import org.apache.paimon.table.source.Split;
 import org.apache.paimon.types.DataType;
@@ -96,11 +100,12 @@ final class Tables implements AutoCloseable {
 
     /**
      * One commit: {@code rows: [[value, ...]], kinds?: ["+I" | "-U" | "+U" | "-D", ...], buckets?: [number, ...],
-     * overwrite?: true | {partition column: value}, compact?: true, options?}.
+     * columns?: [name], first_row_id?: number, overwrite?: true | {partition column: value}, compact?: true, options?}.
      *
      * <p>{@code kinds} are those of the rows, all of them {@code +I} without; {@code buckets} are where the rows go in
      * a table of dynamic buckets, which no row tells. {@code overwrite: true} replaces the partitions that the rows are
-     * in, or all of a table without partitions. A table with a primary key is compacted as its options say, and
+     * in, or all of a table without partitions. {@code columns} are those that the rows have, in a table with data
+     * evolution; with {@code first_row_id}, the rows are those of an existing file, of which these columns change. A table with a primary key is compacted as its options say, and
      * {@code compact: true} puts all files of the buckets written to onto the highest level; {@code options:
      * {"write-only": "true"}} keeps every file on level 0. Rows of a postpone table stay where no reader looks, unless
      * {@code real_buckets: true}.
@@ -120,21 +125,43 @@ final class Tables implements AutoCloseable {
         try (IOManager disk = IOManager.create(System.getProperty("java.io.tmpdir"));
                 BatchTableWrite write = builder.newWrite().withIOManager(disk);
                 BatchTableCommit commit = builder.newCommit()) {
-            Set<Bucket> touched = writeRows(table, write);
+            RowType type = table.rowType();
+            if (request.has("columns")) {
+                type = type.project(texts(request.get("columns")));
+                write.withWriteType(type);
+            }
+            Set<Bucket> touched = writeRows(type, write);
             if (request.path("compact").asBoolean()) {
                 for (Bucket bucket : touched) {
                     write.compact(bucket.partition(), bucket.number(), true);
                 }
             }
-            commit.commit(write.prepareCommit());
+            List<CommitMessage> messages = write.prepareCommit();
+            if (request.has("first_row_id")) {
+                messages.replaceAll(this::ofExistingRows);
+            }
+            commit.commit(messages);
         }
         return snapshot(table);
     }
 
-    private Set<Bucket> writeRows(FileStoreTable table, BatchTableWrite write) throws Exception {
+    private CommitMessage ofExistingRows(CommitMessage message) {
+        CommitMessageImpl written = (CommitMessageImpl) message;
+        long first = request.get("first_row_id").longValue();
+        List<DataFileMeta> files = new ArrayList<>();
+        written.newFilesIncrement().newFiles().forEach(file -> files.add(file.assignFirstRowId(first)));
+        return new CommitMessageImpl(
+                written.partition(),
+                written.bucket(),
+                written.totalBuckets(),
+                new DataIncrement(files, List.of(), List.of()),
+                CompactIncrement.emptyIncrement());
+    }
+
+    private Set<Bucket> writeRows(RowType type, BatchTableWrite write) throws Exception {
         Set<Bucket> touched = new LinkedHashSet<>();
         for (int i = 0; i < request.get("rows").size(); i++) {
-            GenericRow row = Values.row(table.rowType(), request.get("rows").get(i));
+            GenericRow row = Values.row(type, request.get("rows").get(i));
             if (request.has("kinds")) {
                 row.setRowKind(RowKind.fromShortString(request.get("kinds").get(i).asText()));
             }
@@ -208,11 +235,32 @@ final class Tables implements AutoCloseable {
     /**
      * {@code full?: false}: puts all files of a table with a primary key onto the highest level, or without
      * {@code full} only what is due. Rewrites small files, and files with deleted rows, of an append table without
-     * fixed buckets.
+     * fixed buckets, and merges the files of columns of a table with data evolution.
      */
     JsonNode compact() throws Exception {
         FileStoreTable table = table();
+        if (table.coreOptions().dataEvolutionEnabled()) {
+            return compactColumns(table);
+        }
         return table.primaryKeys().isEmpty() ? compactFiles(table) : compactLevels(table);
+    }
+
+    private JsonNode compactColumns(FileStoreTable table) throws Exception {
+        List<CommitMessage> messages = new ArrayList<>();
+        var coordinator = new DataEvolutionCompactCoordinator(table, false, false);
+        try {
+            while (true) {
+                for (DataEvolutionCompactTask task : coordinator.plan()) {
+                    messages.add(task.doCompact(table, "driver"));
+                }
+            }
+        } catch (EndOfScanException end) {
+            // so it says that every file was looked at
+        }
+        try (BatchTableCommit commit = table.newBatchWriteBuilder().newCommit()) {
+            commit.commit(messages);
+        }
+        return snapshot(table);
     }
 
     private JsonNode compactLevels(FileStoreTable stored) throws Exception {
@@ -232,6 +280,9 @@ final class Tables implements AutoCloseable {
     private JsonNode compactFiles(FileStoreTable table) throws Exception {
         List<CommitMessage> messages = new ArrayList<>();
         BaseAppendFileStoreWrite write = (BaseAppendFileStoreWrite) table.store().newWrite("driver");
+        if (table.coreOptions().rowTrackingEnabled()) {
+            write.withWriteType(SpecialFields.rowTypeWithRowTracking(table.rowType())); // row ids stay with their rows
+        }
         try {
             for (AppendCompactTask task : new AppendCompactCoordinator(table, false).run()) {
                 messages.add(task.doCompact(table, write));

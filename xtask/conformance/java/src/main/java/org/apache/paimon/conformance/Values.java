@@ -9,6 +9,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.paimon.data.BinaryString;
+import org.apache.paimon.data.Blob;
+import org.apache.paimon.data.BlobData;
 import org.apache.paimon.data.Decimal;
 import org.apache.paimon.data.GenericArray;
 import org.apache.paimon.data.GenericMap;
@@ -31,7 +33,7 @@ import org.apache.paimon.types.RowType;
 /**
  * Values as JSON and as Paimon's own objects.
  *
- * <p>Nothing is lost on the way: floats are the bits of the number, bytes hex, decimals text, dates days, times of day
+ * <p>Nothing is lost on the way: floats are the bits of the number, bytes and blobs hex, decimals text, dates days, times of day
  * milliseconds, timestamps microseconds since 1970, maps and multisets pairs sorted by their JSON text, rows arrays. A
  * timestamp may be given as {@code [microseconds, nanoseconds within]}; it is told in microseconds, rounded down.
  */
@@ -67,6 +69,7 @@ final class Values {
             case DOUBLE -> Double.longBitsToDouble(value.longValue());
             case CHAR, VARCHAR -> BinaryString.fromString(value.textValue());
             case BINARY, VARBINARY -> HEX.parseHex(value.textValue());
+            case BLOB -> new BlobData(HEX.parseHex(value.textValue()));
             case DECIMAL -> decimal((DecimalType) type, value.textValue());
             case TIMESTAMP_WITHOUT_TIME_ZONE, TIMESTAMP_WITH_LOCAL_TIME_ZONE -> timestamp(value);
             case ARRAY -> new GenericArray(parseAll(((ArrayType) type).getElementType(), value));
@@ -94,6 +97,7 @@ final class Values {
             case DOUBLE -> JSON.numberNode(Double.doubleToRawLongBits((Double) value));
             case CHAR, VARCHAR -> JSON.textNode(value.toString());
             case BINARY, VARBINARY -> JSON.textNode(HEX.formatHex((byte[]) value));
+            case BLOB -> JSON.textNode(HEX.formatHex(((Blob) value).toData()));
             case DECIMAL -> JSON.textNode(((Decimal) value).toBigDecimal().toPlainString());
             case TIMESTAMP_WITHOUT_TIME_ZONE, TIMESTAMP_WITH_LOCAL_TIME_ZONE ->
                     JSON.numberNode(((Timestamp) value).toMicros());
