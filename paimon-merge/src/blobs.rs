@@ -13,7 +13,7 @@ use futures::{
 use paimon_io::{BatchStream, FileRead, TableStore, evolve_array};
 use paimon_spec::{DataField, Error, Result, RowSet};
 
-use crate::{lanes::Columns, opening::SplitFile};
+use crate::{columns::Columns, opening::SplitFile};
 
 /// Files that are looked at at the same time: only their indexes are read.
 const AT_ONCE: usize = 2;

@@ -70,7 +70,7 @@ impl<'a> Group<'a> {
         if self.files.len() == 1 && !target.tracks_rows() {
             let file = self.files.remove(0);
             let Some(plan) = FilePlan::new(target, &file.written, &file.file, &[])? else { return Ok(None) };
-            return self.from_one(file, plan, request).map(Some);
+            return self.one_file(file, plan, request).map(Some);
         }
         let sources = self.sources(target)?;
         match only_file(&sources).filter(|_| !target.tracks_rows()) {
@@ -84,13 +84,13 @@ impl<'a> Group<'a> {
                 // All data files of a group have the same rows, so positions are the same in each.
                 let (deletions, rows) = (self.deletions()?, self.rows()?);
                 let file = SplitFile { deletions, rows, ..file.clone() };
-                self.from_one(file, plan, request).map(Some)
+                self.one_file(file, plan, request).map(Some)
             }
             None => Ok(self.stitch(target, &sources, request)?.map(|stitch| Unopened::Group(Box::new(stitch)))),
         }
     }
 
-    fn from_one(&self, file: SplitFile, plan: FilePlan, request: &ReadRequest) -> Result<Unopened> {
+    fn one_file(&self, file: SplitFile, plan: FilePlan, request: &ReadRequest) -> Result<Unopened> {
         Opening::new(self.store, &self.split.bucket_path, file, plan, request.most_rows())
             .map(|opening| Unopened::File(Box::new(opening)))
     }
@@ -319,7 +319,7 @@ impl Stages<'_> {
 fn read(stage: &mut Stage, file: &SplitFile, written: DataField, field: &DataField) -> (usize, usize) {
     let of_file = |lane: &Lane| matches!(lane, Lane::File { file: other, .. } if other.rank == file.rank);
     let lane = stage.lanes.iter().position(of_file).unwrap_or_else(|| {
-        stage.lanes.push(Lane::File { file: file.clone(), columns: Vec::new() });
+        stage.lanes.push(Lane::File { file: Box::new(file.clone()), columns: Vec::new() });
         stage.lanes.len() - 1
     });
     match &mut stage.lanes[lane] {

@@ -4,10 +4,6 @@
 
 use std::{ops::Range, sync::Arc};
 
-use arrow::{
-    array::{Array, ArrayRef},
-    compute::concat,
-};
 use futures::{
     StreamExt, TryStreamExt, future,
     stream::{self, BoxStream},
@@ -17,6 +13,7 @@ use paimon_spec::{DataField, Error, Result, RowSet};
 
 use crate::{
     blobs::{BlobColumn, read_blobs},
+    columns::Columns,
     opening::SplitFile,
 };
 
@@ -24,35 +21,9 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) enum Lane {
     /// Columns of a file that has all rows of the group: as it has them, and as the table has them.
-    File { file: SplitFile, columns: Vec<(DataField, DataField)> },
+    File { file: Box<SplitFile>, columns: Vec<(DataField, DataField)> },
     /// A column of its own files.
     Blobs(BlobColumn),
-}
-
-/// Some rows of some columns.
-#[derive(Debug, Clone)]
-pub(crate) struct Columns {
-    pub(crate) columns: Vec<ArrayRef>,
-    pub(crate) rows: usize,
-}
-
-impl Columns {
-    fn slice(&self, start: usize, rows: usize) -> Self {
-        if start == 0 && rows == self.rows {
-            return self.clone();
-        }
-        Self { columns: self.columns.iter().map(|column| column.slice(start, rows)).collect(), rows }
-    }
-
-    /// The rows of all parts, which have the same columns.
-    pub(crate) fn joined(parts: &[Self]) -> Result<Self> {
-        let Some(first) = parts.first() else { return Ok(Self { columns: Vec::new(), rows: 0 }) };
-        let columns = (0..first.columns.len()).map(|at| {
-            let parts: Vec<&dyn Array> = parts.iter().map(|part| part.columns[at].as_ref()).collect();
-            concat(&parts).map_err(|error| Error::internal("paimon-merge", error))
-        });
-        Ok(Self { columns: columns.collect::<Result<_>>()?, rows: parts.iter().map(|part| part.rows).sum() })
-    }
 }
 
 impl Lane {

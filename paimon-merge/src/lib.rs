@@ -71,6 +71,7 @@
 mod blobs;
 mod buffer;
 mod chunk;
+mod columns;
 mod files;
 mod function;
 mod group;

@@ -22,7 +22,8 @@ use paimon_spec::{
 };
 
 use crate::{
-    lanes::{Aligned, Columns, Lane, Stretch},
+    columns::Columns,
+    lanes::{Aligned, Lane, Stretch},
     plan::{Target, assemble, loose_schema},
     row_ids::{row_ids, stored_or},
 };

@@ -18,8 +18,8 @@ use paimon_spec::{DataField, DataSplit, Error, Result, TableSchema};
 use paimon_write::{ChannelRouter, CommitMode, CommitRequest, Committed, WriteOptions};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use pyo3_arrow::{PyArray, PyRecordBatch};
 use pyo3_arrow::error::PyArrowError;
+use pyo3_arrow::{PyArray, PyRecordBatch};
 
 use self::native_parquet::why_not_native;
 use self::options::{changed_options, on_branch, travels, with_options};
@@ -90,7 +90,9 @@ impl NativeTable {
         let fields = self.fields(columns)?;
         let presenter = presenter(&self.store, &self.catalog_options, &fields, blobs, io_config)?;
         Ok(Reading {
-            schema: presenter.as_ref().map_or_else(|| arrow_schema(&fields), |presenter| Ok(presenter.schema().clone()))?,
+            schema: presenter
+                .as_ref()
+                .map_or_else(|| arrow_schema(&fields), |presenter| Ok(presenter.schema().clone()))?,
             presenter,
             store: self.store.clone(),
             splits: splits.iter().map(|split| split.split.clone()).collect(),
@@ -370,7 +372,13 @@ impl NativeTable {
     }
 
     #[pyo3(signature = (files, *, max_concurrency=64, column=""))]
-    fn fetch_blobs(&self, py: Python<'_>, files: PyArray, max_concurrency: usize, column: &str) -> PyResult<NativeBatch> {
+    fn fetch_blobs(
+        &self,
+        py: Python<'_>,
+        files: PyArray,
+        max_concurrency: usize,
+        column: &str,
+    ) -> PyResult<NativeBatch> {
         fetch_blobs(py, &self.store, files.array(), max_concurrency, column)
     }
 

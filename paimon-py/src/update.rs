@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use paimon_blob::Presenter;
 use paimon_io::TableStore;
-use paimon_spec::{CommitMessage, Error, ROW_ID, Result, row_id_field};
+use paimon_spec::{CommitMessage, ROW_ID, Result, row_id_field};
 use paimon_write::TableUpdate;
 use pyo3::prelude::*;
 use pyo3_arrow::error::PyArrowError;
@@ -146,8 +146,7 @@ impl NativeMatches {
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<NativeBatch>> {
         self.home.check("update")?;
         let batches = self.batches.clone();
-        let next =
-            block_on(py, async move { batches.lock_owned().await.next().await.transpose().map_err(Error::from) })?;
+        let next = block_on(py, async move { batches.lock_owned().await.next().await.transpose() })?;
         Ok(next.map(NativeBatch))
     }
 }

@@ -13,8 +13,8 @@ use arrow::datatypes::{
 use bytes::Bytes;
 use paimon_io::TableStore;
 use paimon_spec::{
-    DataField, DataType, Error, FileIndexOptions, IndexBuilder, IndexValue, IndexedColumn, Result, TableSchema, TypeKind,
-    encode_file_index,
+    DataField, DataType, Error, FileIndexOptions, IndexBuilder, IndexValue, IndexedColumn, Result, TableSchema,
+    TypeKind, encode_file_index,
 };
 
 /// The indexes that a table's files get.

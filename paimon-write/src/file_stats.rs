@@ -4,8 +4,8 @@
 mod tests;
 
 use paimon_spec::{
-    BlobStorage, ColumnStats, DataField, DataType, KEY_STATS_LENGTH, Result, SimpleStats, StatsMode, TableSchema, truncate_max,
-    truncate_min,
+    BlobStorage, ColumnStats, DataField, DataType, KEY_STATS_LENGTH, Result, SimpleStats, StatsMode, TableSchema,
+    truncate_max, truncate_min,
 };
 
 /// How the statistics of keys are kept, whatever the table's options say.

@@ -98,17 +98,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     step("random tables, ours and the peers'", exchange())?;
     step("random histories of keys, ours and the peers'", keyed())?;
-    step(
-        "random histories of blobs, ours and the peers'",
+    let blobs = || {
         cmd!(
             shell,
             "{ours} xtask/conformance/interop/blob_run.py --ours {ours} --peers {peers} --work {work} --first-seed {first} --seeds {blob_seeds}"
-        ),
-    )?;
+        )
+    };
+    step("random histories of blobs, ours and the peers'", blobs())?;
     let java = java(&shell, options.with_java)?;
     if let Java::Driver(driver) = &java {
         step("random tables, ours and Java's", exchange().arg("--java").arg(driver))?;
         step("random histories of keys, ours and Java's", keyed().arg("--java").arg(driver))?;
+        step("random histories of blobs, ours and Java's", blobs().arg("--java").arg(driver))?;
         step(
             "plans of keyed tables, ours and Java's",
             cmd!(

@@ -195,11 +195,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 const NAMES: [&str; 4] = ["id", "name", "image", "clip"];
 
-/// The files of a history, and for each row and column the names of the files that have it, oldest first.
-fn play(steps: &[Step]) -> (Vec<DataFileMeta>, Vec<[Vec<String>; 4]>, Vec<Range<i64>>) {
-    let (mut files, mut owners, mut ranges) = (Vec::new(), Vec::<[Vec<String>; 4]>::new(), Vec::<Range<i64>>::new());
+/// For each of [`NAMES`] the names of the files that have a row's value, oldest first.
+type Owners = [Vec<String>; 4];
+
+/// The files of a history, what has the values of each row, and the ranges of the groups.
+fn play(steps: &[Step]) -> (Vec<DataFileMeta>, Vec<Owners>, Vec<Range<i64>>) {
+    let (mut files, mut owners, mut ranges) = (Vec::new(), Vec::<Owners>::new(), Vec::<Range<i64>>::new());
     for (step, sequence) in steps.iter().zip(1..) {
-        let mut write = |owners: &mut Vec<[Vec<String>; 4]>, rows: Range<i64>, columns: &[&str]| {
+        let mut write = |owners: &mut Vec<Owners>, rows: Range<i64>, columns: &[&str]| {
             let mut new = file(rows.clone(), sequence, Some(columns));
             new.file_name = format!("{}-{}", columns.join("-"), new.file_name);
             for row in rows {

@@ -110,7 +110,7 @@ fn parse(comment: &str) -> Result<Option<Directive<'_>>> {
 fn blob_of(data_type: &DataType, nested: bool) -> Option<DataType> {
     let blob = |of: &DataType| {
         let is_bytes = matches!(of.kind, TypeKind::Binary(_) | TypeKind::VarBinary(_) | TypeKind::Blob);
-        is_bytes.then(|| DataType { kind: TypeKind::Blob, nullable: of.nullable })
+        is_bytes.then_some(DataType { kind: TypeKind::Blob, nullable: of.nullable })
     };
     let kind = match &data_type.kind {
         TypeKind::Array(element) if nested => TypeKind::Array(Box::new(blob(element)?)),

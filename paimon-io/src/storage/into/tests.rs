@@ -1,3 +1,5 @@
+#![expect(clippy::single_range_in_vec_init, reason = "a list of one range is meant")]
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use object_store::memory::InMemory;
