@@ -127,17 +127,16 @@ class PaimonReadTask(_SplitsTask):
         reader = _Reader(self._table, self._splits, self._columns, self._predicate, self._limit, self._io_config)
         any_sent = False
         try:
-            await delivery.wanted()
             while True:
                 batch = reader.ready_batch()
                 if batch is None:
+                    await delivery.wanted()
                     batch = await loop.run_in_executor(threads, reader.next_batch)
                 if batch is None:
                     break
                 yield delivery.send(batch)
                 any_sent = True
                 del batch  # not held while the consumer works on it
-                await delivery.wanted()
         except ConsumerGone:
             raise  # reaches nobody; if somebody listens after all, an error is better than missing rows
         except Exception:
