@@ -10,8 +10,9 @@ import sys
 import daft
 import pypaimon
 from daft import col
+from daft.functions import file
 from daft.io.partitioning import PartitionField
-from pypaimon.daft import PaimonCatalog, explain_paimon_scan, read_paimon, write_paimon
+from pypaimon.daft import PaimonCatalog, explain_paimon_scan, read_blob, read_paimon, write_paimon
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "conformance" / "cases" / "read" / "pypaimon-2.1.0-orders"
 
@@ -71,6 +72,18 @@ def main(warehouse: pathlib.Path) -> None:
         read_paimon("shop.stock", options).sort("id"),
     )
     print(f"\ncount_rows(), after the merge: {read_paimon('shop.stock', options).count_rows()}")
+
+    labels = warehouse / "labels"
+    labels.mkdir()
+    for name in ("tea", "coffee"):
+        (labels / f"{name}.txt").write_text(f"{name}, 500 g")
+    paths = [str(labels / f"{name}.txt") for name in ("tea", "coffee")]
+    labelled = daft.from_pydict({"id": [1, 2], "path": paths}).select("id", file(col("path")).alias("label"))
+    catalog.create_table("shop.labels", labelled.schema())
+    write_paimon(labelled, "shop.labels", options)
+    kept = read_paimon("shop.labels", options, row_tracking=True)
+    title = "a table of files, copied into it from their paths: references, until read_blob fetches the bytes"
+    show(title, kept.select("_ROW_ID", "id", "label", read_blob(col("label"), options, "shop.labels").alias("bytes")))
 
     shutil.copytree(GOLDEN / "table", warehouse / "golden.db" / "orders")
     title = "a table that Apache's pypaimon 2.1.0 wrote, its columns renamed, widened, dropped and added in between"
