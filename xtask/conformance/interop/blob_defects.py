@@ -11,7 +11,7 @@ def _renamed(plan: dict, where: str, wrong: str) -> bool:
     """Pypaimon 2.1.0 and pypaimon-rust 0.4.0 find no renamed column in files that say which columns they hold, Java 1.4
     gives values of other rows, or older ones.
 
-    Without us: `--without-us --first-seed 6 --seeds 1`; with `--java DRIVER.JAR`, `--first-seed 30 --seeds 1`.
+    Without us: `--without-us --first-seed 6 --seeds 3`; with `--java DRIVER.JAR`, `--first-seed 30 --seeds 1`.
     """
     renamed = {step["to"] for step in plan["steps"] if step.get("change") == "rename"}
     return any(name in where.rsplit(": ", 1)[1] for name in renamed)
