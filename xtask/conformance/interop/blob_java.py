@@ -3,24 +3,7 @@
 import json
 import pathlib
 
-from java_peer import NESTED, Driver, Table
-
-
-class BlobJava:
-    """Answers what `blob_worker.py` answers of writing and reading, and compacts."""
-
-    def __init__(self, jar: pathlib.Path):
-        self.driver = Driver(jar)
-
-    def ask(self, do: str, warehouse: str, **request) -> dict:
-        table = Table(self.driver, pathlib.Path(warehouse), "interop.t")
-        try:
-            return {"create": create, "step": step, "read": read}[do](table, **request)
-        except RuntimeError as error:
-            return {"error": str(error)}
-
-    def close(self) -> None:
-        self.driver.close()
+from java_peer import NESTED, JavaPeer, Table
 
 
 def create(table: Table, plan: dict) -> dict:
@@ -53,3 +36,8 @@ def read(table: Table, question: dict) -> dict:
     answer = table.system("row_tracking").ask("read", **asked)
     order = [answer["columns"].index(name) for name in names]
     return {"rows": [json.dumps([row[i] for i in order], ensure_ascii=False) for row in answer["rows"]]}
+
+
+def blob_java(jar: pathlib.Path) -> JavaPeer:
+    """Answers what `blob_worker.py` answers of writing and reading, and compacts."""
+    return JavaPeer(jar, create=create, step=step, read=read)

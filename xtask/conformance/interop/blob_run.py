@@ -14,7 +14,7 @@ import shutil
 import sys
 
 import blob_defects
-from blob_java import BlobJava
+from blob_java import blob_java
 from blob_model import Model
 from blob_plan import ROW_ID, draw_plan
 from keyed_run import Run, carry_out, parse, started
@@ -125,7 +125,7 @@ def main() -> int:
     directions = JAVA if arguments.java else DIRECTIONS
     if arguments.without_us:
         directions = JAVA_WITHOUT_US if arguments.java else WITHOUT_US
-    run = BlobRun(started(arguments, directions, "blob_worker.py", BlobJava), arguments.work)
+    run = BlobRun(started(arguments, directions, "blob_worker.py", blob_java), arguments.work)
     return carry_out(run, directions, arguments.first_seed, arguments.seeds, "tables with row tracking")
 
 

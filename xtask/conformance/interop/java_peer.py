@@ -3,6 +3,7 @@
 import json
 import pathlib
 import sys
+from collections.abc import Callable
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
@@ -22,20 +23,25 @@ NESTED = {
 
 
 class JavaPeer:
-    """Answers what `worker.py` answers."""
+    """Java in place of a worker: answers each request with the function of its name."""
 
-    def __init__(self, jar: pathlib.Path):
-        self.driver = Driver(jar)
+    def __init__(self, jar: pathlib.Path, **answers: Callable[..., dict]):
+        self.driver, self.answers = Driver(jar), answers
 
-    def ask(self, do: str, warehouse: str, plan: dict) -> dict:
+    def ask(self, do: str, warehouse: str, **request) -> dict:
         table = Table(self.driver, pathlib.Path(warehouse), "interop.t")
         try:
-            return write(table, plan) if do == "write" else read(table, plan)
+            return self.answers[do](table, **request)
         except RuntimeError as error:
             return {"error": str(error)}
 
     def close(self) -> None:
         self.driver.close()
+
+
+def java_peer(jar: pathlib.Path) -> JavaPeer:
+    """Answers what `worker.py` answers."""
+    return JavaPeer(jar, write=write, read=read)
 
 
 def write(table: Table, plan: dict) -> dict:

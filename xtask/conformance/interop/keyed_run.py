@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable
 
 import keyed_defects
-from keyed_java import KeyedJava
+from keyed_java import keyed_java
 from keyed_plan import draw_plan, spelt, unordered
 from plan import apply_change
 from run import Worker
@@ -165,7 +165,7 @@ def main() -> int:
     directions = JAVA if arguments.java else PYTHON
     if arguments.without_us:
         directions = JAVA_WITHOUT_US if arguments.java else PYTHON_WITHOUT_US
-    run = Run(started(arguments, directions, "keyed_worker.py", KeyedJava), arguments.work)
+    run = Run(started(arguments, directions, "keyed_worker.py", keyed_java), arguments.work)
     return carry_out(run, directions, arguments.first_seed, arguments.seeds, "tables with keys")
 
 

@@ -20,7 +20,7 @@ import subprocess
 import sys
 
 import defects
-from java_peer import JavaPeer
+from java_peer import java_peer
 from plan import draw_plan, expected
 
 HERE = pathlib.Path(__file__).parent
@@ -90,7 +90,7 @@ def main() -> int:
     if arguments.without_us:
         directions = JAVA_WITHOUT_US if arguments.java else PYTHON_WITHOUT_US
     names = sorted({name for writer, readers in directions for name in (writer, *readers)})
-    workers = {name: JavaPeer(arguments.java) if name == "java" else Worker(name, pythons[name]) for name in names}
+    workers = {name: java_peer(arguments.java) if name == "java" else Worker(name, pythons[name]) for name in names}
     checked = declared = 0
     problems = []
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
