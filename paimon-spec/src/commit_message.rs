@@ -12,7 +12,7 @@ use crate::{
 /// Starts the bytes of a message.
 const MAGIC: [u8; 4] = *b"PmCM";
 /// The version that is written and read. A new field makes a new one.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 
 /// What a writer prepared for one bucket of one partition.
 ///
@@ -27,9 +27,9 @@ const VERSION: i32 = 3;
 pub struct CommitMessage {
     /// Values of the partition columns.
     pub partition: BinaryRow,
-    /// The bucket, from 0.
+    /// The bucket, from 0; -2 for rows that wait for a compaction to give them one.
     pub bucket: i32,
-    /// The table's bucket number when the files were written: -1 unaware.
+    /// The partition's bucket number when the files were written: -1 unaware or dynamic, -2 postponed.
     pub total_buckets: i32,
     /// Files that were written.
     pub new_files: Vec<DataFileMeta>,
@@ -41,10 +41,16 @@ pub struct CommitMessage {
     pub compact_before: Vec<DataFileMeta>,
     /// Files that a compaction wrote instead.
     pub compact_after: Vec<DataFileMeta>,
-    /// Index changes, each with its own kind.
+    /// Files of the changes that a compaction found out.
+    pub compact_changelog: Vec<DataFileMeta>,
+    /// Index changes that belong to what was written, each with its own kind.
     pub index_changes: Vec<IndexManifestEntry>,
-    /// The snapshot whose rows were changed by their ids: what was committed since must not have changed the same columns
-    /// of these rows. `None`: rows were not changed so.
+    /// Index changes that belong to the compaction.
+    pub compact_index_changes: Vec<IndexManifestEntry>,
+    /// The snapshot that this was made from; what it relies on must not have changed since: for rows changed by their
+    /// ids the same columns of these rows, for a compaction the files above level 0 and the deletion vectors of the
+    /// bucket, for a hash index that of the partition, and for rows whose keys may move between partitions all rows.
+    /// `None`: relies on nothing, or was made from the empty table.
     pub check_from_snapshot: Option<i64>,
 }
 
@@ -60,14 +66,27 @@ impl CommitMessage {
             changelog_files: Vec::new(),
             compact_before: Vec::new(),
             compact_after: Vec::new(),
+            compact_changelog: Vec::new(),
             index_changes: Vec::new(),
+            compact_index_changes: Vec::new(),
             check_from_snapshot: None,
         }
     }
 
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
-        self.files().next().is_none() && self.index_changes.is_empty()
+        self.files().next().is_none() && self.all_index_changes().next().is_none()
+    }
+
+    /// Whether it says that files were compacted.
+    pub fn compacts(&self) -> bool {
+        [&self.compact_before, &self.compact_after, &self.compact_changelog].iter().any(|files| !files.is_empty())
+            || !self.compact_index_changes.is_empty()
+    }
+
+    /// All index changes that it names.
+    pub fn all_index_changes(&self) -> impl Iterator<Item = &IndexManifestEntry> {
+        self.index_changes.iter().chain(&self.compact_index_changes)
     }
 
     /// All data files that it names.
@@ -76,8 +95,15 @@ impl CommitMessage {
     }
 
     /// In the order of the byte form.
-    fn file_lists(&self) -> [&Vec<DataFileMeta>; 5] {
-        [&self.new_files, &self.deleted_files, &self.changelog_files, &self.compact_before, &self.compact_after]
+    fn file_lists(&self) -> [&Vec<DataFileMeta>; 6] {
+        [
+            &self.new_files,
+            &self.deleted_files,
+            &self.changelog_files,
+            &self.compact_before,
+            &self.compact_after,
+            &self.compact_changelog,
+        ]
     }
 
     /// A versioned, checked byte form for transport between workers of one version of these crates. It is not Java's.
@@ -92,9 +118,9 @@ impl CommitMessage {
         out.i32(self.bucket);
         out.i32(self.total_buckets);
         self.file_lists().into_iter().try_for_each(|files| write_files(&mut out, files))?;
-        out.len(self.index_changes.len())?;
-        for change in &self.index_changes {
-            write_index_change(&mut out, change)?;
+        for changes in [&self.index_changes, &self.compact_index_changes] {
+            out.len(changes.len())?;
+            changes.iter().try_for_each(|change| write_index_change(&mut out, change))?;
         }
         write_optional(&mut out, self.check_from_snapshot, |out, snapshot| {
             out.i64(snapshot);
@@ -139,7 +165,9 @@ impl CommitMessage {
             changelog_files: files(&mut input)?,
             compact_before: files(&mut input)?,
             compact_after: files(&mut input)?,
+            compact_changelog: files(&mut input)?,
             index_changes: read_list(&mut input, read_index_change)?,
+            compact_index_changes: read_list(&mut input, read_index_change)?,
             check_from_snapshot: read_optional(&mut input, WireReader::i64)?,
         };
         input.take(checksum.len())?;
@@ -148,7 +176,7 @@ impl CommitMessage {
     }
 }
 
-fn write_index_change(out: &mut WireWriter, change: &IndexManifestEntry) -> Result<()> {
+pub(crate) fn write_index_change(out: &mut WireWriter, change: &IndexManifestEntry) -> Result<()> {
     out.i32(change.kind.code());
     out.row(&change.partition)?;
     out.i32(change.bucket);
@@ -183,7 +211,7 @@ fn write_index_change(out: &mut WireWriter, change: &IndexManifestEntry) -> Resu
     })
 }
 
-fn read_index_change(input: &mut WireReader<'_>) -> Result<IndexManifestEntry> {
+pub(crate) fn read_index_change(input: &mut WireReader<'_>) -> Result<IndexManifestEntry> {
     Ok(IndexManifestEntry {
         kind: FileKind::from_code(input.i32()?)?,
         partition: input.row()?,
@@ -232,7 +260,7 @@ fn read_optional<'a, T>(
     if input.bool()? { read(input).map(Some) } else { Ok(None) }
 }
 
-fn read_list<'a, T>(
+pub(crate) fn read_list<'a, T>(
     input: &mut WireReader<'a>,
     mut read: impl FnMut(&mut WireReader<'a>) -> Result<T>,
 ) -> Result<Vec<T>> {
@@ -259,19 +287,25 @@ mod tests {
 
     fn messages() -> impl Strategy<Value = CommitMessage> {
         let files = || data_files(0..3);
-        let lists = (files(), files(), files(), files(), files());
-        (rows(), any::<i32>(), any::<i32>(), lists, index_entries(0..3), any::<Option<i64>>()).prop_map(
+        let lists = (files(), files(), files(), files(), files(), files());
+        let index_changes = (index_entries(0..3), index_entries(0..3));
+        (rows(), any::<i32>(), any::<i32>(), lists, index_changes, any::<Option<i64>>()).prop_map(
             |(partition, bucket, total_buckets, lists, index_changes, check_from_snapshot)| {
-                let (new_files, deleted_files, changelog_files, compact_before, compact_after) = lists;
+                let (new_files, deleted_files, changelog_files, compact_before, compact_after, compact_changelog) =
+                    lists;
                 CommitMessage {
+                    partition,
+                    bucket,
+                    total_buckets,
                     new_files,
                     deleted_files,
                     changelog_files,
                     compact_before,
                     compact_after,
-                    index_changes,
+                    compact_changelog,
+                    index_changes: index_changes.0,
+                    compact_index_changes: index_changes.1,
                     check_from_snapshot,
-                    ..CommitMessage::of(partition, bucket, total_buckets)
                 }
             },
         )

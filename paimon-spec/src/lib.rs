@@ -15,7 +15,7 @@
 //! - Rows made of several files: [`row_groups`], [`assign_row_ids`], and [`BlobStorage`] for values in files of their own.
 //! - Its rows, as far as metadata has them: [`BinaryRow`], [`SimpleStats`], [`bucket_of`].
 //! - Questions to it: [`Predicate`], answered from statistics or a row.
-//! - What travels between processes: [`DataSplit`], [`CommitMessage`].
+//! - What travels between processes: [`DataSplit`], [`CommitMessage`], [`CompactTask`].
 //!
 //! ```
 //! use paimon_spec::{Schema, SchemaChange, TablePaths, TableSchema};
@@ -46,12 +46,14 @@ mod blob_columns;
 mod bucket;
 pub mod calendar;
 mod commit_message;
+mod compact_task;
 mod data_file;
 mod data_type;
 mod datum;
 mod deletion_vector;
 mod error;
 mod file_index;
+mod hash_index;
 mod identifier;
 mod key_value;
 mod levels;
@@ -77,12 +79,14 @@ pub use binary_row::*;
 pub use blob_columns::*;
 pub use bucket::*;
 pub use commit_message::*;
+pub use compact_task::*;
 pub use data_file::*;
 pub use data_type::*;
 pub use datum::*;
 pub use deletion_vector::*;
 pub use error::*;
 pub use file_index::*;
+pub use hash_index::*;
 pub use identifier::*;
 pub use key_value::*;
 pub use levels::*;

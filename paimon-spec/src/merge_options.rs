@@ -165,7 +165,7 @@ impl<'a> TableOptions<'a> {
     }
 
     /// A value that is one of a few names, in any case.
-    fn choice<T: Copy>(&self, key: &str, default: T, choices: &[(&str, T)]) -> Result<T> {
+    pub(crate) fn choice<T: Copy>(&self, key: &str, default: T, choices: &[(&str, T)]) -> Result<T> {
         let Some(found) = self.get(key) else { return Ok(default) };
         let chosen = choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(found)).map(|(_, value)| *value);
         chosen.ok_or_else(|| {

@@ -1,5 +1,7 @@
 //! Typed table options.
 
+mod buckets;
+mod compaction;
 mod keys;
 mod misspelt;
 mod per_level;
@@ -11,6 +13,7 @@ use self::keys::{FALLBACK_KEYS, KEYS, ValueType};
 use self::value::parse_bytes;
 use crate::{Error, Result};
 
+pub use compaction::LookupCompactMode;
 pub use keys::IMMUTABLE_OPTIONS;
 pub use misspelt::{misspelt_options, nearest_key};
 pub use value::parse_duration_millis;
@@ -192,6 +195,11 @@ impl<'a> TableOptions<'a> {
         self.bytes("manifest.full-compaction-threshold-size", 16 * MB)
     }
 
+    /// `manifest.delete-file-drop-stats`: deletions of files have no statistics.
+    pub fn manifest_delete_file_drop_stats(&self) -> Result<bool> {
+        self.boolean("manifest.delete-file-drop-stats", false)
+    }
+
     /// `manifest.compression`, in lower case.
     pub fn manifest_compression(&self) -> Result<String> {
         Ok(self.text("manifest.compression", "zstd").to_ascii_lowercase())
@@ -262,16 +270,6 @@ impl<'a> TableOptions<'a> {
         self.bytes("write-buffer-spill.max-disk-size", u64::MAX)
     }
 
-    /// `write-only`: others compact.
-    pub fn write_only(&self) -> Result<bool> {
-        self.boolean("write-only", false)
-    }
-
-    /// `overwrite-upgrade`: new files of an overwrite go to the last level when they do not overlap.
-    pub fn overwrite_upgrade(&self) -> Result<bool> {
-        self.boolean("overwrite-upgrade", true)
-    }
-
     /// `data-file.thin-mode`: keys are not stored a second time beside the columns that they are made of.
     pub fn data_file_thin_mode(&self) -> Result<bool> {
         self.boolean("data-file.thin-mode", false)
@@ -291,12 +289,6 @@ impl<'a> TableOptions<'a> {
             Some("snapshot") => Ok(true),
             Some(value) => Err(invalid_value(key, value, "'scan' or 'snapshot'")),
         }
-    }
-
-    /// `num-levels`: levels of a bucket's files, from 0; by default one more than sorted runs that make a compaction due.
-    pub fn num_levels(&self) -> Result<i32> {
-        let trigger: i32 = self.number("num-sorted-run.compaction-trigger", 5)?;
-        self.number("num-levels", trigger.saturating_add(1))
     }
 
     /// Whether files of level 0 of a primary-key table are no rows to batch readers until they are compacted: those of

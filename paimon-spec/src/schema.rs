@@ -1,5 +1,6 @@
 //! Table schemas.
 
+mod bucket_mode;
 mod create;
 mod directive;
 mod json;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::{DataField, DataType, Error, FieldId, Result, TableOptions, TypeKind};
 
+pub use bucket_mode::{BucketMode, POSTPONED_BUCKET};
 pub(crate) use create::{next_id, normalize, renumber, split_keys};
 pub(crate) use directive::{apply_directive, check_no_directive, forget_blob_column};
 pub(crate) use validate::{check_default_value, validate};

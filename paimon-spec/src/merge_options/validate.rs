@@ -14,8 +14,7 @@ pub(crate) fn validate_merging(table: &TableSchema) -> Result<()> {
     if merge.engine == MergeEngine::FirstRow {
         validate_first_row(&merge)?;
     }
-    let crosses_partitions = table.partition_keys.iter().any(|key| !table.primary_keys.contains(key));
-    if crosses_partitions && !merge.sequence_fields.is_empty() {
+    if table.has_keys_across_partitions() && !merge.sequence_fields.is_empty() {
         return Err(Error::invalid(format!(
             "option 'sequence.field' needs a primary key with all partition columns, found the primary key ({}) and the \
              partition columns ({})",

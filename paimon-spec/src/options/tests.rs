@@ -56,6 +56,74 @@ fn an_empty_map_has_the_defaults_of_the_format() {
 }
 
 #[test]
+fn compactions_and_buckets_have_the_defaults_of_the_format() {
+    let map = BTreeMap::new();
+    let options = TableOptions::new(&map);
+    assert!(!options.write_only().unwrap());
+    assert!(options.overwrite_upgrade().unwrap());
+    assert!(!options.commit_force_compact().unwrap());
+    assert_eq!(options.compaction_trigger().unwrap(), 5);
+    assert_eq!(options.stop_trigger().unwrap(), 8);
+    assert_eq!(options.num_levels().unwrap(), 6);
+    assert_eq!(options.max_size_amplification_percent().unwrap(), 200);
+    assert_eq!(options.compaction_size_ratio_percent().unwrap(), 1);
+    assert_eq!(options.compaction_optimization_interval_millis().unwrap(), None);
+    assert_eq!(options.compaction_total_size_bytes().unwrap(), None);
+    assert_eq!(options.compaction_incremental_size_bytes().unwrap(), None);
+    assert!(!options.compaction_force_up_level_zero().unwrap());
+    assert!(!options.compaction_force_rewrite_all_files().unwrap());
+    assert_eq!(options.compaction_file_bytes(true).unwrap(), (128.0 * 0.7 * MB as f64) as u64);
+    assert_eq!(options.compaction_min_files().unwrap(), 5);
+    assert_eq!(options.compaction_file_limit().unwrap(), 100_000);
+    assert_eq!(options.compaction_delete_ratio().unwrap(), 0.2);
+    assert_eq!(options.full_compaction_delta_commits().unwrap(), None);
+    assert!(!options.need_lookup().unwrap());
+    assert!(options.lookup_wait().unwrap());
+    assert_eq!(options.lookup_compact().unwrap(), LookupCompactMode::Radical);
+    assert_eq!(options.lookup_compact_max_interval().unwrap(), 10);
+    assert!(!options.changelog_row_deduplicate().unwrap());
+    assert_eq!(options.changelog_row_deduplicate_ignore_fields(), Vec::<&str>::new());
+    assert!(!options.manifest_delete_file_drop_stats().unwrap());
+    assert_eq!(options.dynamic_bucket_target_rows().unwrap(), 2_000_000);
+    assert_eq!(options.dynamic_bucket_initial_buckets().unwrap(), None);
+    assert_eq!(options.dynamic_bucket_max_buckets().unwrap(), None);
+    assert_eq!(options.dynamic_bucket_assigner_parallelism().unwrap(), None);
+    assert_eq!(options.cross_partition_index_ttl_millis().unwrap(), None);
+    assert_eq!(options.cross_partition_bootstrap_parallelism().unwrap(), 10);
+    assert!(options.postpone_batch_write_fixed_bucket().unwrap());
+    assert_eq!(options.postpone_max_buckets().unwrap(), 2048);
+    assert_eq!(options.postpone_rescale_load_factor().unwrap(), 32);
+    assert_eq!(options.postpone_default_buckets().unwrap(), None);
+    assert_eq!(options.postpone_target_rows_per_bucket().unwrap(), None);
+    assert_eq!(options.postpone_target_bytes_per_bucket().unwrap(), 1 << 30);
+    assert!(!options.postpone_merge_on_read().unwrap());
+}
+
+#[test]
+fn triggers_follow_one_another() {
+    let of = |options: &[(&str, &str)]| {
+        let map = map(options);
+        let options = TableOptions::new(&map);
+        let stop = options.stop_trigger().unwrap();
+        (stop, options.num_levels().unwrap(), options.lookup_compact_max_interval().unwrap())
+    };
+    assert_eq!(of(&[("num-sorted-run.compaction-trigger", "3")]), (6, 4, 6));
+    assert_eq!(of(&[("num-sorted-run.stop-trigger", "2"), ("lookup-compact.max-interval", "1")]), (5, 6, 5));
+    assert_eq!(of(&[("num-sorted-run.stop-trigger", "20"), ("num-levels", "3")]), (20, 3, 10));
+}
+
+#[rstest]
+#[case(&[], false)]
+#[case(&[("merge-engine", "FIRST-ROW")], true)]
+#[case(&[("merge-engine", "partial-update"), ("changelog-producer", "full-compaction")], false)]
+#[case(&[("changelog-producer", "Lookup")], true)]
+#[case(&[("deletion-vectors.enabled", "true"), ("deletion-vectors.merge-on-read", "true")], true)]
+#[case(&[("force-lookup", "true")], true)]
+fn some_compactions_need_to_know_older_rows(#[case] options: &[(&str, &str)], #[case] expected: bool) {
+    assert_eq!(TableOptions::new(&map(options)).need_lookup().unwrap(), expected);
+}
+
+#[test]
 fn set_values_win_over_defaults() {
     let map = map(&[
         ("bucket", "4"),
@@ -100,6 +168,12 @@ fn old_keys_count_when_the_new_one_is_not_set() {
 #[case("commit.timeout", "soon", |options: &TableOptions<'_>| options.commit_timeout_millis().map(drop))]
 #[case("commit.max-retries", "-1", |options: &TableOptions<'_>| options.commit_max_retries().map(drop))]
 #[case("metadata.stats-mode", "truncate(0)", |options: &TableOptions<'_>| options.stats_mode("a").map(drop))]
+#[case("lookup-compact", "hard", |options: &TableOptions<'_>| options.lookup_compact().map(drop))]
+#[case("num-sorted-run.compaction-trigger", "0", |options: &TableOptions<'_>| options.compaction_trigger().map(drop))]
+#[case("dynamic-bucket.max-buckets", "0", |options: &TableOptions<'_>| options.dynamic_bucket_max_buckets().map(drop))]
+#[case("compaction.small-file-ratio", "-1", |options: &TableOptions<'_>| options.compaction_file_bytes(true).map(drop))]
+#[case("postpone.default-bucket-num", "0", |options: &TableOptions<'_>| options.postpone_default_buckets().map(drop))]
+#[case("full-compaction.delta-commits", "0", |options: &TableOptions<'_>| options.full_compaction_delta_commits().map(drop))]
 #[case("partition.legacy-name", "yes", |options: &TableOptions<'_>| options.partition_legacy_name().map(drop))]
 fn errors_name_the_key_and_the_value(
     #[case] key: &str,

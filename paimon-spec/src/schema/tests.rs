@@ -176,6 +176,7 @@ fn names_that_differ_in_case_alone_are_different() {
 #[case::key_without_bucket(&[("a", "INT")], &[("bucket-key", "a")], "'bucket' = -1")]
 #[case::no_buckets(&[("a", "INT")], &[("bucket", "0"), ("bucket-key", "a")], "found 0")]
 #[case::postponed_append(&[("a", "INT")], &[("bucket", "-2")], "found -2")]
+#[case::full_compactions_without_buckets(&[("a", "INT")], &[("full-compaction.delta-commits", "2")], "'full-compaction.delta-commits'")]
 #[case::unknown_bucket_key(&[("a", "INT")], &[("bucket", "2"), ("bucket-key", "a, b")], "' b'")]
 #[case::partition_in_bucket_key(&[("a", "INT"), ("b", "INT")], &[("bucket", "2"), ("bucket-key", "a"), ("partition", "a")], "'a' must not be")]
 #[case::bucket_key_outside_key(&[("a", "INT"), ("b", "INT")], &[("bucket", "2"), ("bucket-key", "b"), ("primary-key", "a")], "in the primary key")]
@@ -255,6 +256,34 @@ fn types_without_order_cannot_be_keys(#[case] data_type: &str) {
     }
     let bucket = schema(&columns, &[("bucket", "2"), ("bucket-key", "k")]);
     assert_eq!(TableSchema::create(bucket, 0).unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+#[rstest]
+#[case::fixed(&[("bucket", "2"), ("primary-key", "k")], BucketMode::Fixed)]
+#[case::fixed_without_key(&[("bucket", "2"), ("bucket-key", "k")], BucketMode::Fixed)]
+#[case::fixed_in_each_partition(&[("bucket", "2"), ("primary-key", "k"), ("partition", "p")], BucketMode::Fixed)]
+#[case::dynamic(&[("primary-key", "k")], BucketMode::Dynamic)]
+#[case::dynamic_in_each_partition(&[("primary-key", "p,k"), ("partition", "p")], BucketMode::Dynamic)]
+#[case::across_partitions(&[("bucket", "-1"), ("primary-key", "k"), ("partition", "p")], BucketMode::KeyDynamic)]
+#[case::postponed(&[("bucket", "-2"), ("primary-key", "k")], BucketMode::Postponed)]
+#[case::postponed_across_partitions(
+    &[("bucket", "-2"), ("primary-key", "k"), ("partition", "p")],
+    BucketMode::Postponed
+)]
+#[case::unaware(&[], BucketMode::Unaware)]
+fn rows_find_their_bucket_by_options_and_keys(#[case] options: &[(&str, &str)], #[case] expected: BucketMode) {
+    let table = TableSchema::create(schema(&[("p", "INT"), ("k", "INT")], options), 0).unwrap();
+    assert_eq!(table.bucket_mode().unwrap(), expected);
+}
+
+#[rstest]
+#[case("0")]
+#[case("-3")]
+fn no_table_has_such_a_number_of_buckets(#[case] bucket: &str) {
+    let mut table = TableSchema::create(schema(&[("k", "INT")], &[("primary-key", "k")]), 0).unwrap();
+    table.options.insert("bucket".to_owned(), bucket.to_owned());
+    let error = table.bucket_mode().unwrap_err();
+    assert!(error.message().ends_with(&format!("found {bucket}")), "{error}");
 }
 
 #[test]

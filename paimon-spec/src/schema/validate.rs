@@ -1,6 +1,6 @@
 //! The rules between columns, keys and options (Java `SchemaValidation`).
 
-use super::{TableSchema, visit_fields};
+use super::{BucketMode, TableSchema, visit_fields};
 use crate::data_type::check_names;
 use crate::merge_options::validate_merging;
 use crate::{DataField, DataType, Error, Result, TypeKind, parse_datum};
@@ -88,21 +88,20 @@ fn can_be_key(data_type: &DataType) -> bool {
 fn validate_bucket(table: &TableSchema) -> Result<()> {
     let options = table.table_options();
     let bucket = options.bucket()?;
+    let mode = table.bucket_mode()?;
     let bucket_key = table.bucket_key_fields()?;
     let explicit_key = !options.bucket_key().is_empty();
-    let has_primary_key = !table.primary_keys.is_empty();
     options.bucket_function()?;
-    match bucket {
-        -1 if explicit_key => {
+    if bucket == -1 {
+        if explicit_key {
             return Err(Error::invalid("the option 'bucket-key' needs a number of buckets, found 'bucket' = -1"));
         }
-        -1 => return Ok(()),
-        -2 if has_primary_key => {}
-        1.. => {}
-        _ => {
-            let found = format!("the option 'bucket' must be positive, or -1 for no fixed buckets, found {bucket}");
-            return Err(Error::invalid(found));
+        if mode == BucketMode::Unaware && options.get("full-compaction.delta-commits").is_some() {
+            return Err(Error::invalid(
+                "the option 'full-compaction.delta-commits' needs a primary key or a number of buckets, found 'bucket' = -1",
+            ));
         }
+        return Ok(());
     }
     // Java wants a key here too, pypaimon never does: with one bucket there is nothing to choose.
     if bucket_key.is_empty() && bucket != 1 {

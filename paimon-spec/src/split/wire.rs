@@ -8,6 +8,20 @@ pub(crate) struct WireWriter {
 }
 
 impl WireWriter {
+    /// Begins a value that [`Self::seal`] ends, in a form that [`WireReader::unseal`] reads.
+    pub(crate) fn start(magic: [u8; 4], version: i32) -> Self {
+        let mut out = Self { bytes: magic.to_vec() };
+        out.i32(version);
+        out
+    }
+
+    /// The bytes, with their checksum.
+    pub(crate) fn seal(mut self) -> Vec<u8> {
+        let checksum = crc32fast::hash(&self.bytes);
+        self.i32(checksum as i32);
+        self.bytes
+    }
+
     pub(crate) fn bool(&mut self, value: bool) {
         self.bytes.push(value.into());
     }
@@ -69,6 +83,31 @@ pub(crate) struct WireReader<'a> {
 impl<'a> WireReader<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
+    }
+
+    /// What is between the version and the checksum of a sealed value; `what` names it in errors.
+    ///
+    /// # Errors
+    /// `CorruptData` when the bytes are not such a value, `Unsupported` when they are one of another version.
+    pub(crate) fn unseal(bytes: &'a [u8], magic: [u8; 4], version: i32, what: &str) -> Result<Self> {
+        let mut input = Self::new(bytes);
+        if input.array()? != magic {
+            return Err(Error::corrupt(format!("expected a {what}, found other bytes")));
+        }
+        let found = input.i32()?;
+        if found != version {
+            return Err(Error::unsupported(format!(
+                "version {found} of {what}s is not supported: workers and committer must run the same release"
+            )));
+        }
+        let Some((content, checksum)) = input.rest.split_last_chunk() else {
+            return Err(Error::corrupt(format!("expected a {what}, found {} bytes", bytes.len())));
+        };
+        let (wanted, found) = (u32::from_be_bytes(*checksum), crc32fast::hash(&bytes[..bytes.len() - checksum.len()]));
+        if wanted != found {
+            return Err(Error::corrupt(format!("expected checksum {wanted:08x} of a {what}, found {found:08x}")));
+        }
+        Ok(Self { rest: content })
     }
 
     /// # Errors
