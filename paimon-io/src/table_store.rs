@@ -16,6 +16,7 @@ use crate::{IoContext, Listed, PutOutcome, SnapshotCommit, Storage, storage::loc
 mod branches;
 mod data_files;
 mod file_index;
+mod index_files;
 mod latest;
 mod tags;
 

@@ -153,6 +153,31 @@ pub(crate) async fn open(
     opened.map_err(|e| naming(e, &storage.url(path)))
 }
 
+/// The rows of a data file that `read` asks for and statistics do not rule out, by their positions.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) async fn rows_in_question(
+    store: &TableStore,
+    storage: &Storage,
+    path: &str,
+    file: &DataFileMeta,
+    read: &FileRead,
+) -> Result<RowSet> {
+    let cache = &store.context().cache;
+    let rows = match Format::of(&file.file_name, &store.context().formats)? {
+        Format::Known(Known::Parquet) => parquet::rows_in_question(cache, storage, path, file, read).await,
+        Format::Known(Known::Orc) => orc::rows_in_question(cache, storage, path, file, read).await,
+        // These keep no statistics.
+        Format::Known(Known::Avro) | Format::Registered(_) => {
+            let rows = u64::try_from(file.row_count)
+                .map_err(|_| Error::corrupt(format!("the manifest gives the file {} rows", file.row_count)))?;
+            RowSet::from_ranges(read.wanted_rows(0..rows))
+        }
+    };
+    rows.map_err(|e| naming(e, &storage.url(path)))
+}
+
 /// The rows that a data file leaves to older files of its columns.
 ///
 /// # Errors

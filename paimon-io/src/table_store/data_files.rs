@@ -64,6 +64,18 @@ impl TableStore {
         opened.map_err(|error| named_but_missing(error, "data file", &path, "a manifest"))
     }
 
+    /// The positions of the rows that [`Self::open_file`] reads for `read` before it looks at values: of those asked for
+    /// and not deleted, all that statistics do not rule out. A read of these rows without a predicate gives exactly
+    /// them, so that the position of each is known. Limits are not looked at.
+    ///
+    /// # Errors
+    /// As [`Self::open_file`]; `Unsupported` for files of more than 2^32 rows.
+    pub async fn rows_in_question(&self, bucket_path: &str, file: &DataFileMeta, read: &FileRead) -> Result<RowSet> {
+        let (storage, path) = self.locate(bucket_path, file)?;
+        let rows = format::rows_in_question(self, &storage, &path, file, read).await;
+        rows.map_err(|error| named_but_missing(error, "data file", &path, "a manifest"))
+    }
+
     /// The positions of the rows that a data file leaves to older files of its columns, because their values did not
     /// change when it was written. Only formats of [`crate::Formats`] may have any.
     ///

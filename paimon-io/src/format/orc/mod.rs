@@ -32,7 +32,10 @@ mod timestamp;
 mod write;
 mod zone;
 
-pub(super) use self::{read::open, write::create};
+pub(super) use self::{
+    read::{open, rows_in_question},
+    write::create,
+};
 
 use paimon_spec::Error;
 

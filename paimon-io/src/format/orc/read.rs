@@ -5,7 +5,7 @@ use std::{collections::VecDeque, ops::Range, sync::Arc};
 use arrow::array::{ArrayRef, RecordBatch};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use paimon_spec::{ColumnStats, DataField, DataFileMeta, Error, Result, TableOptions, limits::BATCH_BYTES};
+use paimon_spec::{ColumnStats, DataField, DataFileMeta, Error, Result, RowSet, TableOptions, limits::BATCH_BYTES};
 
 use super::{
     super::{
@@ -65,6 +65,20 @@ pub(in super::super) async fn open(
         Ok(next.map(|batch| (batch, reading)))
     });
     Ok(batches.boxed())
+}
+
+/// The rows that [`open`] does not leave out by statistics, by their positions.
+pub(in super::super) async fn rows_in_question(
+    cache: &MetadataCache,
+    storage: &Storage,
+    path: &str,
+    file: &DataFileMeta,
+    read: &FileRead,
+) -> Result<RowSet> {
+    let tail = read_tail(cache, &Source::new(storage, path, file)?).await?;
+    let plan = guarded(|| Plan::new(&tail, read, file.row_count))?;
+    let wanted = WantedRows::of(read);
+    RowSet::from_ranges(plan.stripes.into_iter().flat_map(|(_, rows)| wanted.within(rows)))
 }
 
 /// The tail, from the cache or from the file.

@@ -17,7 +17,10 @@ mod stats;
 mod thrift;
 mod write;
 
-pub(super) use self::{read::open, write::create};
+pub(super) use self::{
+    read::{open, rows_in_question},
+    write::create,
+};
 
 use paimon_spec::Error;
 use parquet::errors::ParquetError;

@@ -43,15 +43,56 @@ pub(super) fn select(
     predicate: Option<&Predicate>,
     wanted: &WantedRows,
 ) -> Result<Selection> {
-    let mut row_groups = Vec::new();
-    let mut kept = Vec::new();
-    // Rows of the chosen row groups before this one, and rows of the file before it.
-    let (mut chosen_rows, mut file_rows) = (0usize, 0u64);
+    let (mut row_groups, mut kept, mut chosen_rows) = (Vec::new(), Vec::new(), 0usize);
+    for group in worth_reading(metadata, leaves, predicate, wanted)? {
+        row_groups.push(group.index);
+        // Rows are counted through the chosen row groups.
+        kept.extend(group.ranges.into_iter().map(|r| r.start + chosen_rows..r.end + chosen_rows));
+        chosen_rows = chosen_rows.checked_add(group.rows).ok_or_else(too_many_rows)?;
+    }
+    let row_count = kept.iter().map(|r| r.len()).sum::<usize>();
+    let rows = (row_count < chosen_rows).then(|| RowSelection::from_consecutive_ranges(kept.into_iter(), chosen_rows));
+    Ok(Selection { row_groups, rows, row_count: row_count as u64 })
+}
+
+/// The same rows by their positions in the file, ascending.
+pub(super) fn positions(
+    metadata: &ParquetMetaData,
+    leaves: &[Leaf<'_>],
+    predicate: Option<&Predicate>,
+    wanted: &WantedRows,
+) -> Result<Vec<Range<u64>>> {
+    let in_file = |group: Group| {
+        group.ranges.into_iter().map(move |range| group.start + range.start as u64..group.start + range.end as u64)
+    };
+    Ok(worth_reading(metadata, leaves, predicate, wanted)?.into_iter().flat_map(in_file).collect())
+}
+
+/// A row group with rows that are worth reading.
+struct Group {
+    index: usize,
+    /// Rows of the file before it.
+    start: u64,
+    /// Rows of the group.
+    rows: usize,
+    /// The rows that are worth reading, counted from the first one of the group.
+    ranges: Vec<Range<usize>>,
+}
+
+fn worth_reading(
+    metadata: &ParquetMetaData,
+    leaves: &[Leaf<'_>],
+    predicate: Option<&Predicate>,
+    wanted: &WantedRows,
+) -> Result<Vec<Group>> {
+    let mut groups = Vec::new();
+    // Rows of the file before the group.
+    let mut file_rows = 0u64;
     for (index, group) in metadata.row_groups().iter().enumerate() {
         let rows = usize::try_from(group.num_rows())
             .map_err(|_| Error::corrupt(format!("row group {index} has {} rows", group.num_rows())))?;
         let start = file_rows;
-        file_rows = file_rows.checked_add(rows as u64).ok_or_else(|| Error::corrupt("row counts overflow"))?;
+        file_rows = file_rows.checked_add(rows as u64).ok_or_else(too_many_rows)?;
         if rows == 0 || predicate.is_some_and(|p| !p.may_match(rows as i64, &|id| group_stats(group, leaves, id))) {
             continue;
         }
@@ -63,13 +104,13 @@ pub(super) fn select(
         if ranges.is_empty() {
             continue;
         }
-        row_groups.push(index);
-        kept.extend(ranges.into_iter().map(|r| r.start + chosen_rows..r.end + chosen_rows));
-        chosen_rows = chosen_rows.checked_add(rows).ok_or_else(|| Error::corrupt("row counts overflow"))?;
+        groups.push(Group { index, start, rows, ranges });
     }
-    let row_count = kept.iter().map(|r| r.len()).sum::<usize>();
-    let rows = (row_count < chosen_rows).then(|| RowSelection::from_consecutive_ranges(kept.into_iter(), chosen_rows));
-    Ok(Selection { row_groups, rows, row_count: row_count as u64 })
+    Ok(groups)
+}
+
+fn too_many_rows() -> Error {
+    Error::corrupt("row counts overflow")
 }
 
 fn group_stats(group: &RowGroupMetaData, leaves: &[Leaf<'_>], id: FieldId) -> ColumnStats {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use arrow::datatypes::{DataType as ArrowType, Field, Fields, Schema, TimeUnit};
 use futures::{StreamExt, TryStreamExt, stream};
-use paimon_spec::{DataField, DataFileMeta, DataType, Error, Result, TypeKind};
+use paimon_spec::{DataField, DataFileMeta, DataType, Error, Result, RowSet, TypeKind};
 use parquet::{
     arrow::{
         ProjectionMask,
@@ -25,7 +25,7 @@ use super::{
     decode::{Decoding, row_groups},
     footer::read_footer,
     late_filter::LateFilter,
-    prune::{Leaf, Selection, select},
+    prune::{Leaf, Selection, positions, select},
 };
 use crate::{MetadataCache, Storage, arrow::types::time_unit};
 
@@ -73,6 +73,25 @@ pub(in super::super) async fn open(
     Ok(batches.try_filter(|batch| std::future::ready(batch.num_rows() > 0)).boxed())
 }
 
+/// The rows that [`open`] does not leave out by statistics, by their positions.
+pub(in super::super) async fn rows_in_question(
+    cache: &MetadataCache,
+    storage: &Storage,
+    path: &str,
+    file: &DataFileMeta,
+    read: &FileRead,
+) -> Result<RowSet> {
+    let metadata = footer(cache, &Source::new(storage, path, file)?, true).await?;
+    let positions = guarded(|| {
+        check_rows(&metadata, file.row_count)?;
+        let schema = metadata.file_metadata().schema_descr_ptr();
+        let found = read.columns.iter().map(|field| root_of(&schema, field)).collect::<Result<Vec<_>>>()?;
+        let leaves = leaves(&schema, &read.columns, &found);
+        positions(&metadata, &leaves, read.predicate.as_ref(), &WantedRows::of(read))
+    });
+    RowSet::from_ranges(positions?)
+}
+
 /// The footer, from the cache or from the file; with the page index when pages are to be left out.
 async fn footer(cache: &MetadataCache, source: &Source, with_pages: bool) -> Result<Arc<ParquetMetaData>> {
     let name = format!("{}#{}{}", source.url(), source.size, if with_pages { "+pages" } else { "" });
@@ -92,26 +111,32 @@ struct Plan {
 
 impl Plan {
     fn new(metadata: Arc<ParquetMetaData>, read: &FileRead, row_count: i64) -> Result<Self> {
-        let file_rows = metadata.file_metadata().num_rows();
-        if file_rows != row_count {
-            return Err(Error::corrupt(format!("wanted {row_count} rows as the manifest says, found {file_rows}")));
-        }
+        check_rows(&metadata, row_count)?;
         let schema = metadata.file_metadata().schema_descr_ptr();
         let found = read.columns.iter().map(|field| root_of(&schema, field)).collect::<Result<Vec<_>>>()?;
         let roots: Vec<usize> = found.iter().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let positions = found.iter().map(|root| root.and_then(|root| roots.binary_search(&root).ok())).collect();
-        let leaves: Vec<Leaf<'_>> = read
-            .columns
-            .iter()
-            .zip(&found)
-            .filter_map(|(field, root)| Some(Leaf { field, index: only_leaf(&schema, (*root)?)? }))
-            .collect();
+        let leaves = leaves(&schema, &read.columns, &found);
         let predicate = read.predicate.as_ref();
         let selection = select(&metadata, &leaves, predicate, &WantedRows::of(read))?;
         let filter = predicate.and_then(|p| LateFilter::new(p, &read.columns, &found, &roots, &metadata, &selection));
         let metadata = arrow_metadata(metadata, &read.columns, &found)?;
         Ok(Self { metadata, selection, roots, positions, filter })
     }
+}
+
+fn check_rows(metadata: &ParquetMetaData, wanted: i64) -> Result<()> {
+    match metadata.file_metadata().num_rows() {
+        found if found == wanted => Ok(()),
+        found => Err(Error::corrupt(format!("wanted {wanted} rows as the manifest says, found {found}"))),
+    }
+}
+
+/// The columns that statistics can be had for; `found` has the root of each.
+fn leaves<'a>(schema: &SchemaDescriptor, columns: &'a [DataField], found: &[Option<usize>]) -> Vec<Leaf<'a>> {
+    let leaf =
+        |(field, root): (&'a DataField, &Option<usize>)| Some(Leaf { field, index: only_leaf(schema, (*root)?)? });
+    columns.iter().zip(found).filter_map(leaf).collect()
 }
 
 /// The root column of a field, by its name; `None`: the file lacks it. Where a file has the ids of fields, its names and
