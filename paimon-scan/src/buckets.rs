@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use paimon_spec::{
-    BinaryRow, BucketFunction, CompareOp, DataField, DataType, Datum, FieldId, Leaf, Predicate, Result, TableSchema,
-    Test, TypeKind, bucket_of,
+    BinaryRow, BucketFunction, CompareOp, DataField, DataType, Datum, FieldId, Leaf, POSTPONED_BUCKET, Predicate,
+    Result, TableSchema, Test, TypeKind, bucket_of,
 };
 
 /// More combinations of key values than this are not looked up (Java `BucketSelectConverter`).
@@ -23,10 +23,11 @@ pub(crate) struct WantedKeys {
 }
 
 impl WantedKeys {
-    /// `None` when the table has no fixed buckets, or the predicate does not fix every column of the bucket key.
+    /// `None` when no function chooses the table's buckets, or the predicate does not fix every column of the bucket key.
     pub(crate) fn find(schema: &TableSchema, predicate: &Predicate) -> Result<Option<Self>> {
         let options = schema.table_options();
-        if options.bucket()? <= 0 {
+        // Rows that waited for a bucket have one by the same function.
+        if options.bucket()? <= 0 && options.bucket()? != POSTPONED_BUCKET {
             return Ok(None);
         }
         let fields = schema.bucket_key_fields()?;
@@ -183,6 +184,17 @@ mod tests {
     #[test]
     fn tables_without_fixed_buckets_prune_nothing() {
         assert!(WantedKeys::find(&append_schema(&[]), &eq(0, Datum::Int(1))).unwrap().is_none());
+    }
+
+    #[test]
+    fn rows_that_waited_for_a_bucket_have_that_of_the_format() {
+        let mut schema = crate::testkit::keyed_schema(&[("bucket", "-2")]);
+        schema.options.insert("bucket-key".into(), "id".into());
+        let keys = WantedKeys::find(&schema, &eq(0, Datum::Int(1))).unwrap().unwrap();
+        let buckets = |total| (0..total).filter(|bucket| keys.may_be_in(*bucket, total).unwrap()).collect::<Vec<_>>();
+        assert_eq!(buckets(4), [2]);
+        assert_eq!(buckets(1), [0]);
+        assert!(keys.may_be_in(-2, -2).unwrap());
     }
 
     #[test]

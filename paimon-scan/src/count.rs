@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use paimon_io::TableStore;
 use paimon_spec::{DeletionFile, EntryHead, Error, ManifestEntry, ManifestFileMeta, Predicate, Result};
 
@@ -19,43 +20,46 @@ use crate::{DeletionIndex, ReadPoint, ScanRequest, check_readable, plan, resolve
 ///
 /// # Errors
 /// As [`plan`](crate::plan).
-pub async fn count_rows(
-    store: &TableStore,
-    at: &ReadPoint,
-    partition_predicate: Option<&Predicate>,
-) -> Result<Option<u64>> {
-    check_readable(store.schema())?;
-    let partition_fields = store.schema().partition_fields();
-    let names = partition_predicate.map(Predicate::fields).unwrap_or_default();
-    if !names.iter().all(|id| partition_fields.iter().any(|field| field.id == *id)) {
-        return Ok(None);
-    }
-    let request = ScanRequest { partition_predicate: partition_predicate.cloned(), ..ScanRequest::default() };
-    if !store.schema().primary_keys.is_empty() || store.options().data_evolution_enabled()? {
-        // Of rows that are in several files, one file tells how many there are.
-        let request = ScanRequest { at: at.clone(), fields: Some(Vec::new()), with_stats: false, ..request };
-        return count_planned(store, request).await;
-    }
-    let Some(snapshot) = resolve(store, at).await? else { return Ok(Some(0)) };
-    let pruner = Pruner::new(store.schema(), &request, None)?;
-    let partitions = Partitions::new(store.schema(), pruner.on_partitions().clone());
-    let (manifests, deletions) =
-        futures::try_join!(manifests(store, &snapshot), DeletionIndex::load(store, &snapshot))?;
-    let (deleting, adding) = by_deletions(manifests.iter().filter(|manifest| pruner.has_wanted_partitions(manifest)));
-    let wanted = |partition: &Partition, _: &EntryHead<'_>| partition.wanted;
-    let read = |manifest| with_nothing_else(read_chosen(store, &partitions, manifest, &wanted)).boxed();
-    let mut deleted = FileSet::default();
-    let live = read_deleting(store, &mut deleted, deleting, read).await?;
-    let mut total = Count::default();
-    for (partition, entry) in live.iter().flat_map(|(_, (), found)| found) {
-        total.add(entry.file.row_count, deletions.get(&partition.row, entry.bucket, &entry.file.file_name))?;
-    }
-    let count = |manifest| count_manifest(store, &partitions, &deleted, &deletions, manifest).boxed();
-    let mut counts = Ahead::new(store, adding, count);
-    while let Some((_, count)) = counts.next().await? {
-        total = total.plus(count);
-    }
-    Ok(total.rows)
+pub fn count_rows<'a>(
+    store: &'a TableStore,
+    at: &'a ReadPoint,
+    partition_predicate: Option<&'a Predicate>,
+) -> BoxFuture<'a, Result<Option<u64>>> {
+    Box::pin(async move {
+        check_readable(store.schema())?;
+        let partition_fields = store.schema().partition_fields();
+        let names = partition_predicate.map(Predicate::fields).unwrap_or_default();
+        if !names.iter().all(|id| partition_fields.iter().any(|field| field.id == *id)) {
+            return Ok(None);
+        }
+        let request = ScanRequest { partition_predicate: partition_predicate.cloned(), ..ScanRequest::default() };
+        if !store.schema().primary_keys.is_empty() || store.options().data_evolution_enabled()? {
+            // Of rows that are in several files, one file tells how many there are.
+            let request = ScanRequest { at: at.clone(), fields: Some(Vec::new()), with_stats: false, ..request };
+            return count_planned(store, request).await;
+        }
+        let Some(snapshot) = resolve(store, at).await? else { return Ok(Some(0)) };
+        let pruner = Pruner::new(store.schema(), &request, None)?;
+        let partitions = Partitions::new(store.schema(), pruner.on_partitions().clone());
+        let (manifests, deletions) =
+            futures::try_join!(manifests(store, &snapshot), DeletionIndex::load(store, &snapshot))?;
+        let (deleting, adding) =
+            by_deletions(manifests.iter().filter(|manifest| pruner.has_wanted_partitions(manifest)));
+        let wanted = |partition: &Partition, _: &EntryHead<'_>| partition.wanted;
+        let read = |manifest| with_nothing_else(read_chosen(store, &partitions, manifest, &wanted)).boxed();
+        let mut deleted = FileSet::default();
+        let live = read_deleting(store, &mut deleted, deleting, read).await?;
+        let mut total = Count::default();
+        for (partition, entry) in live.iter().flat_map(|(_, (), found)| found) {
+            total.add(entry.file.row_count, deletions.get(&partition.row, entry.bucket, &entry.file.file_name))?;
+        }
+        let count = |manifest| count_manifest(store, &partitions, &deleted, &deletions, manifest).boxed();
+        let mut counts = Ahead::new(store, adding, count);
+        while let Some((_, count)) = counts.next().await? {
+            total = total.plus(count);
+        }
+        Ok(total.rows)
+    })
 }
 
 /// Rows of splits, where none is to be merged.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use paimon_io::TableStore;
 use paimon_spec::{
-    BinaryRow, DELETION_VECTORS, DeletionFile, Error, FileKind, IndexManifestEntry, ManifestEntry, Predicate, Result,
-    Snapshot,
+    BinaryRow, DELETION_VECTORS, DeletionFile, DeletionVectorMeta, Error, FileKind, IndexManifestEntry, ManifestEntry,
+    Predicate, Result, Snapshot,
 };
 
 use crate::partitions::Partitions;
@@ -71,13 +71,7 @@ impl DeletionIndex {
             Some(partitions) => partitions.get(entry.partition.as_metadata())?.row.clone(),
             None => entry.partition.clone(),
         };
-        let in_bucket =
-            store.options().get("index-file-in-data-file-dir").is_some_and(|v| v.eq_ignore_ascii_case("true"));
-        let path = match &entry.external_path {
-            Some(path) => path.clone(),
-            None if in_bucket => format!("{}/{}", store.bucket_path(&partition, entry.bucket)?, entry.file_name),
-            None => store.paths().index(&entry.file_name),
-        };
+        let path = store.index_path(entry, &partition)?;
         for vector in entry.deletion_vectors.iter().flatten() {
             let places = self.by_file.entry(vector.data_file_name.clone()).or_default();
             if places.iter().any(|place| place.bucket == entry.bucket && place.partition == partition) {
@@ -85,17 +79,26 @@ impl DeletionIndex {
                     format!("expected one deletion vector for data file {}, found two", vector.data_file_name);
                 return Err(Error::corrupt(message));
             }
-            places.push(Place {
-                partition: partition.clone(),
-                bucket: entry.bucket,
-                deletion: DeletionFile {
-                    path: path.clone(),
-                    offset: i64::from(vector.offset),
-                    length: i64::from(vector.length),
-                    cardinality: vector.cardinality,
-                },
-            });
+            places.push(Place { partition: partition.clone(), bucket: entry.bucket, deletion: place(&path, vector) });
         }
         Ok(())
+    }
+}
+
+/// Where an index file has the deletion vectors of data files, in its order.
+///
+/// # Errors
+/// `CorruptData` when the entry's partition is none of the table.
+pub fn deletion_files(store: &TableStore, entry: &IndexManifestEntry) -> Result<Vec<DeletionFile>> {
+    let path = store.index_path(entry, &entry.partition)?;
+    Ok(entry.deletion_vectors.iter().flatten().map(|vector| place(&path, vector)).collect())
+}
+
+fn place(path: &str, vector: &DeletionVectorMeta) -> DeletionFile {
+    DeletionFile {
+        path: path.to_owned(),
+        offset: i64::from(vector.offset),
+        length: i64::from(vector.length),
+        cardinality: vector.cardinality,
     }
 }

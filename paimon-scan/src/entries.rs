@@ -25,42 +25,48 @@ pub(crate) type Found = (Arc<Partition>, ManifestEntry);
 ///
 /// # Errors
 /// `NotFound` when a manifest is missing, `CorruptData` when one cannot be decoded.
-pub async fn live_entries(
-    store: &TableStore,
-    snapshot: &Snapshot,
-    keep: &(dyn Fn(&BinaryRow, i32) -> bool + Send + Sync),
-) -> Result<Vec<ManifestEntry>> {
-    let manifests = manifests(store, snapshot).await?;
-    let partitions = Partitions::new(store.schema(), Predicate::Constant(true));
-    let accept = |partition: &Partition, head: &EntryHead<'_>| keep(&partition.row, head.bucket);
-    let (deleting, adding) = by_deletions(manifests.iter());
-    let read = |manifest| with_nothing_else(read_chosen(store, &partitions, manifest, &accept)).boxed();
-    let mut deleted = FileSet::default();
-    let undecided = read_deleting(store, &mut deleted, deleting, read).await?;
-    let mut live: Vec<(usize, Vec<Found>)> = undecided.into_iter().map(|(place, (), found)| (place, found)).collect();
-    let mut reads = Ahead::new(store, adding, |manifest| read_chosen(store, &partitions, manifest, &accept).boxed());
-    while let Some((place, mut found)) = reads.next().await? {
-        found.retain(|(partition, entry)| !deleted.contains(partition, entry));
-        live.push((place, found));
-    }
-    live.sort_unstable_by_key(|(place, _)| *place);
-    Ok(live.into_iter().flat_map(|(_, found)| found).map(|(_, entry)| entry).collect())
+pub fn live_entries<'a>(
+    store: &'a TableStore,
+    snapshot: &'a Snapshot,
+    keep: &'a (dyn Fn(&BinaryRow, i32) -> bool + Send + Sync),
+) -> BoxFuture<'a, Result<Vec<ManifestEntry>>> {
+    Box::pin(async move {
+        let manifests = manifests(store, snapshot).await?;
+        let partitions = Partitions::new(store.schema(), Predicate::Constant(true));
+        let accept = |partition: &Partition, head: &EntryHead<'_>| keep(&partition.row, head.bucket);
+        let (deleting, adding) = by_deletions(manifests.iter());
+        let read = |manifest| with_nothing_else(read_chosen(store, &partitions, manifest, &accept)).boxed();
+        let mut deleted = FileSet::default();
+        let undecided = read_deleting(store, &mut deleted, deleting, read).await?;
+        let mut live: Vec<(usize, Vec<Found>)> =
+            undecided.into_iter().map(|(place, (), found)| (place, found)).collect();
+        let mut reads =
+            Ahead::new(store, adding, |manifest| read_chosen(store, &partitions, manifest, &accept).boxed());
+        while let Some((place, mut found)) = reads.next().await? {
+            found.retain(|(partition, entry)| !deleted.contains(partition, entry));
+            live.push((place, found));
+        }
+        live.sort_unstable_by_key(|(place, _)| *place);
+        Ok(live.into_iter().flat_map(|(_, found)| found).map(|(_, entry)| entry).collect())
+    })
 }
 
 /// What one snapshot added and deleted, in order.
 ///
 /// # Errors
 /// As [`live_entries`].
-pub async fn delta_entries(store: &TableStore, snapshot: &Snapshot) -> Result<Vec<ManifestEntry>> {
-    let manifests = delta_manifests(store, snapshot).await?;
-    let partitions = Partitions::new(store.schema(), Predicate::Constant(true));
-    let read = |manifest| read_chosen(store, &partitions, manifest, &|_, _| true).boxed();
-    let mut reads = Ahead::new(store, manifests.iter().enumerate().collect(), read);
-    let mut entries = Vec::new();
-    while let Some((_, found)) = reads.next().await? {
-        entries.extend(found.into_iter().map(|(_, entry)| entry));
-    }
-    Ok(entries)
+pub fn delta_entries<'a>(store: &'a TableStore, snapshot: &'a Snapshot) -> BoxFuture<'a, Result<Vec<ManifestEntry>>> {
+    Box::pin(async move {
+        let manifests = delta_manifests(store, snapshot).await?;
+        let partitions = Partitions::new(store.schema(), Predicate::Constant(true));
+        let read = |manifest| read_chosen(store, &partitions, manifest, &|_, _| true).boxed();
+        let mut reads = Ahead::new(store, manifests.iter().enumerate().collect(), read);
+        let mut entries = Vec::new();
+        while let Some((_, found)) = reads.next().await? {
+            entries.extend(found.into_iter().map(|(_, entry)| entry));
+        }
+        Ok(entries)
+    })
 }
 
 /// The manifests of a snapshot's own changes.

@@ -78,7 +78,7 @@ impl Keyed {
             Levels::All
         } else if request.read_optimized {
             Levels::Only(options.num_levels()?.saturating_sub(1))
-        } else if options.batch_reads_skip_level_zero()? {
+        } else if !request.all_levels && options.batch_reads_skip_level_zero()? {
             Levels::AboveZero
         } else {
             Levels::All
@@ -142,6 +142,8 @@ mod tests {
         let schema = keyed_schema(options);
         let keyed = Keyed::find(&schema, &ScanRequest::default()).unwrap().unwrap();
         assert_eq!((keyed.levels, keyed.prunes), (levels, prunes));
+        let request = ScanRequest { all_levels: true, ..ScanRequest::default() };
+        assert_eq!(Keyed::find(&schema, &request).unwrap().unwrap().levels, Levels::All);
         let request = ScanRequest { read_optimized: true, ..ScanRequest::default() };
         let keyed = Keyed::find(&schema, &request).unwrap().unwrap();
         assert_eq!((keyed.levels, keyed.prunes), (Levels::Only(5), Prunes::Files));

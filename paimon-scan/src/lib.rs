@@ -51,7 +51,7 @@ mod splits;
 mod testkit;
 
 pub use count::count_rows;
-pub use deletions::DeletionIndex;
+pub use deletions::{DeletionIndex, deletion_files};
 pub use entries::{delta_entries, live_entries};
 pub use increment::Increment;
 pub use plan::{Plan, plan};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use paimon_io::TableStore;
 use paimon_spec::{
     DataFileMeta, DataSplit, EntryHead, Error, FileKind, IndexVerdict, ManifestEntry, ManifestFileMeta, Result,
@@ -48,44 +49,46 @@ pub struct Plan {
 /// - `Unsupported` as [`check_readable`], and the errors of [`resolve`].
 /// - `NotFound` when a manifest, a schema or the index manifest that the snapshot needs is missing.
 /// - `CorruptData` when one of them cannot be decoded.
-pub async fn plan(store: &TableStore, request: &ScanRequest) -> Result<Plan> {
-    check_readable(store.schema())?;
-    let keyed = Keyed::find(store.schema(), request)?;
-    if let (Some(Slice::Rows { .. }), Some(_)) = (request.slice, &keyed) {
-        return Err(Error::unsupported("Primary key tables do not support with_slice(); use with_shard instead"));
-    }
-    let source = match &request.increment {
-        None => state(store, request).await?,
-        Some(increment) => increment.source(store).await?,
-    };
-    let Some(source) = source else {
-        return Ok(Plan { snapshot: None, splits: Vec::new(), report: ScanReport::default() });
-    };
-    let pruner = Pruner::new(store.schema(), request, keyed.as_ref())?;
-    let Source { snapshot, deletions, .. } = &source;
-    let planner = Planner { store, request, keyed: keyed.as_ref(), pruner: &pruner, deletions };
-    let (files, mut report) = planner.files(&source).await?;
-    let grouped = pruner.evolution().is_some();
-    let options = store.options();
-    let sizes = Sizes {
-        target_bytes: request.split_target_bytes.map_or_else(|| options.split_target_bytes(), Ok)?,
-        open_file_cost: options.split_open_file_cost_bytes()?,
-    };
-    let rows = match &keyed {
-        Some(keyed) => Rows::Merged(keyed),
-        None if grouped => Rows::Grouped { blobs_weigh: options.blob_split_by_file_size()? },
-        None => Rows::OfFiles,
-    };
-    let splits = generate_splits(store, rows, snapshot.id, files, deletions, sizes)?;
-    report.sections.after = splits.iter().map(|planned| planned.split.files.len() as u64).sum();
-    let mut splits = match request.limit_of_certain_rows().filter(|_| keyed.is_some() || grouped) {
-        Some(limit) => covering(splits, limit, &mut report),
-        None => splits.into_iter().map(|planned| planned.split).collect(),
-    };
-    if let Some(slice) = request.slice {
-        splits = slice.cut(splits, grouped)?;
-    }
-    Ok(Plan { snapshot: Some(source.snapshot), splits, report })
+pub fn plan<'a>(store: &'a TableStore, request: &'a ScanRequest) -> BoxFuture<'a, Result<Plan>> {
+    Box::pin(async move {
+        check_readable(store.schema())?;
+        let keyed = Keyed::find(store.schema(), request)?;
+        if let (Some(Slice::Rows { .. }), Some(_)) = (request.slice, &keyed) {
+            return Err(Error::unsupported("Primary key tables do not support with_slice(); use with_shard instead"));
+        }
+        let source = match &request.increment {
+            None => state(store, request).await?,
+            Some(increment) => increment.source(store).await?,
+        };
+        let Some(source) = source else {
+            return Ok(Plan { snapshot: None, splits: Vec::new(), report: ScanReport::default() });
+        };
+        let pruner = Pruner::new(store.schema(), request, keyed.as_ref())?;
+        let Source { snapshot, deletions, .. } = &source;
+        let planner = Planner { store, request, keyed: keyed.as_ref(), pruner: &pruner, deletions };
+        let (files, mut report) = planner.files(&source).await?;
+        let grouped = pruner.evolution().is_some();
+        let options = store.options();
+        let sizes = Sizes {
+            target_bytes: request.split_target_bytes.map_or_else(|| options.split_target_bytes(), Ok)?,
+            open_file_cost: options.split_open_file_cost_bytes()?,
+        };
+        let rows = match &keyed {
+            Some(keyed) => Rows::Merged(keyed),
+            None if grouped => Rows::Grouped { blobs_weigh: options.blob_split_by_file_size()? },
+            None => Rows::OfFiles,
+        };
+        let splits = generate_splits(store, rows, snapshot.id, files, deletions, sizes)?;
+        report.sections.after = splits.iter().map(|planned| planned.split.files.len() as u64).sum();
+        let mut splits = match request.limit_of_certain_rows().filter(|_| keyed.is_some() || grouped) {
+            Some(limit) => covering(splits, limit, &mut report),
+            None => splits.into_iter().map(|planned| planned.split).collect(),
+        };
+        if let Some(slice) = request.slice {
+            splits = slice.cut(splits, grouped)?;
+        }
+        Ok(Plan { snapshot: Some(source.snapshot), splits, report })
+    })
 }
 
 /// Splits whose rows are enough, if there are such; else all.

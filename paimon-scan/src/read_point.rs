@@ -5,6 +5,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
 use paimon_io::TableStore;
 use paimon_spec::{Error, Result, Snapshot};
@@ -98,26 +99,28 @@ impl ReadPoint {
 ///
 /// # Errors
 /// `NotFound` naming the snapshot or tag that does not exist; `InvalidInput` when a time is before the first snapshot.
-pub async fn resolve(store: &TableStore, at: &ReadPoint) -> Result<Option<Arc<Snapshot>>> {
-    match at {
-        ReadPoint::Latest => store.latest_snapshot().await,
-        ReadPoint::Snapshot(id) => match store.snapshot(*id).await? {
-            Some(snapshot) => Ok(Some(snapshot)),
-            None => Err(no_snapshot(store, *id).await?),
-        },
-        ReadPoint::Tag(name) => match store.tag(name).await? {
-            Some(tag) => Ok(Some(Arc::new(tag.snapshot))),
-            None => Err(Error::not_found(format!("Tag '{name}' doesn't exist.")).with_context("tag", name)),
-        },
-        ReadPoint::TimestampMillis(millis) => match at_or_before(store, *millis).await? {
-            Some(snapshot) => Ok(Some(snapshot)),
-            None => {
-                let message = format!("No snapshot found with timestamp earlier than or equal to {millis}ms.");
-                Err(Error::invalid(message))
-            }
-        },
-        ReadPoint::Resolved(snapshot) => Ok(Some(snapshot.clone())),
-    }
+pub fn resolve<'a>(store: &'a TableStore, at: &'a ReadPoint) -> BoxFuture<'a, Result<Option<Arc<Snapshot>>>> {
+    Box::pin(async move {
+        match at {
+            ReadPoint::Latest => store.latest_snapshot().await,
+            ReadPoint::Snapshot(id) => match store.snapshot(*id).await? {
+                Some(snapshot) => Ok(Some(snapshot)),
+                None => Err(no_snapshot(store, *id).await?),
+            },
+            ReadPoint::Tag(name) => match store.tag(name).await? {
+                Some(tag) => Ok(Some(Arc::new(tag.snapshot))),
+                None => Err(Error::not_found(format!("Tag '{name}' doesn't exist.")).with_context("tag", name)),
+            },
+            ReadPoint::TimestampMillis(millis) => match at_or_before(store, *millis).await? {
+                Some(snapshot) => Ok(Some(snapshot)),
+                None => {
+                    let message = format!("No snapshot found with timestamp earlier than or equal to {millis}ms.");
+                    Err(Error::invalid(message))
+                }
+            },
+            ReadPoint::Resolved(snapshot) => Ok(Some(snapshot.clone())),
+        }
+    })
 }
 
 async fn no_snapshot(store: &TableStore, id: i64) -> Result<Error> {

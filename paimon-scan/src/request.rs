@@ -30,6 +30,8 @@ pub struct ScanRequest {
     /// to be merged (Java `ReadOptimizedTable`). Rows that came later, and deletions, are not seen. Increments and tables
     /// without a primary key are read as without.
     pub read_optimized: bool,
+    /// Of primary-key tables, files of level 0, too, where batch readers wait for a compaction to see their rows.
+    pub all_levels: bool,
     /// Only these buckets.
     pub buckets: Option<Vec<i32>>,
     /// Pack files into splits of about this size; `None`: the table's option `source.split.target-size`.
@@ -51,6 +53,7 @@ impl Default for ScanRequest {
             limit: None,
             slice: None,
             read_optimized: false,
+            all_levels: false,
             buckets: None,
             split_target_bytes: None,
             with_stats: true,
