@@ -11,6 +11,7 @@ use paimon_spec::{Error, Result, RowKind};
 
 use crate::{
     KeyGroups, KeyedLayout, MergeFunction,
+    levels::Origin,
     order::{KeyOrder, Keys, SequenceOrder, Sequences},
 };
 
@@ -33,6 +34,8 @@ pub(crate) struct Merging {
     ties: Ties,
     function: Box<dyn MergeFunction>,
     keep_deletes: bool,
+    /// By rank, where of the rows above level 0 only those of the smallest level count; otherwise nothing.
+    levels: Vec<Origin>,
 }
 
 /// A batch of rows under the merge, with what its rows are ordered by.
@@ -42,7 +45,22 @@ pub(crate) struct Source {
     sequences: Sequences,
     numbers: ScalarBuffer<i64>,
     kinds: ScalarBuffer<i8>,
-    rank: usize,
+    pub(crate) rank: usize,
+    /// Positions of the rows in their file, where somebody asks for them.
+    pub(crate) positions: Option<ScalarBuffer<u64>>,
+}
+
+impl Source {
+    /// A batch whose rows are looked at by their keys alone.
+    pub(crate) fn of_keys(keys: Keys, rank: usize, positions: ScalarBuffer<u64>) -> Self {
+        let (numbers, kinds) = (ScalarBuffer::default(), ScalarBuffer::default());
+        Self { keys, sequences: Sequences::None, numbers, kinds, rank, positions: Some(positions) }
+    }
+
+    /// Whether a row takes back.
+    pub(crate) fn retracts(&self, row: usize) -> bool {
+        self.kinds.get(row).is_some_and(|kind| is_retract(*kind))
+    }
 }
 
 impl Merging {
@@ -55,7 +73,13 @@ impl Merging {
         keep_deletes: bool,
     ) -> Result<Self> {
         let (keys, sequence) = (KeyOrder::new(&layout)?, SequenceOrder::new(&layout)?);
-        Ok(Self { layout, keys, sequence, ties, function, keep_deletes })
+        Ok(Self { layout, keys, sequence, ties, function, keep_deletes, levels: Vec::new() })
+    }
+
+    /// Counts of the rows of a key above level 0 only those of the smallest level: that one was merged with all deeper
+    /// ones when it was written (Java `LookupMergeFunction`).
+    pub(crate) fn with_levels(self, origins: &[Origin]) -> Self {
+        Self { levels: origins.to_vec(), ..self }
     }
 
     /// Whether rows of a key stand in their order as soon as they stand in that of their runs.
@@ -78,6 +102,7 @@ impl Merging {
             numbers: batch.column(KeyedLayout::SEQUENCE).as_primitive::<Int64Type>().values().clone(),
             kinds: batch.column(KeyedLayout::KIND).as_primitive::<Int8Type>().values().clone(),
             rank,
+            positions: None,
         })
     }
 }
@@ -126,14 +151,33 @@ impl Chunk {
 
     /// Merges the rows and forgets them; the batches stay. No key may be cut.
     pub(crate) fn merge(&mut self, merging: &mut Merging) -> Result<RecordBatch> {
+        if !merging.levels.is_empty() {
+            self.leave_newest_level(&merging.levels);
+        }
+        let merged = self.merge_rows(merging, merging.keep_deletes, true)?;
+        self.forget_rows();
+        Ok(merged)
+    }
+
+    /// Merges the rows. Those that are alone with their keys may stand as they are, see [`KeyGroups::stands`].
+    pub(crate) fn merge_rows(
+        &mut self,
+        merging: &mut Merging,
+        keep_deletes: bool,
+        lone_rows_stand: bool,
+    ) -> Result<RecordBatch> {
         if !merging.is_settled() {
             order_within_keys(&self.sources, &mut self.rows, &self.ends, merging.ties);
         }
         let groups = KeyGroups::new(&merging.layout, &self.batches, &self.rows, &self.ends);
-        let merged = merging.function.merge(&groups, merging.keep_deletes)?;
+        let groups = if lone_rows_stand { groups } else { groups.merging_lone_rows() };
+        merging.function.merge(&groups, keep_deletes)
+    }
+
+    /// Forgets the rows; the batches stay.
+    pub(crate) fn forget_rows(&mut self) {
         self.rows.clear();
         self.ends.clear();
-        Ok(merged)
     }
 }
 

@@ -6,8 +6,8 @@ use arrow::array::RecordBatch;
 use futures::{StreamExt, TryStreamExt, future, stream};
 use paimon_io::{BatchStream, TableStore, background};
 use paimon_spec::{
-    DataSplit, Datum, Error, FieldId, KeyComparator, MergeOptions, Result, RowKind, SEQUENCE_NUMBER_ID, SortedRun,
-    VALUE_KIND_ID, sections,
+    DataSplit, Datum, Error, FieldId, KeyComparator, MergeEngine, MergeOptions, Result, RowKind, SEQUENCE_NUMBER_ID,
+    SortedRun, VALUE_KIND_ID, sections,
 };
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     chunk::{Merging, Ties},
     files::{Unopened, in_order},
     function::merge_function,
+    levels::Origin,
     look_up::{newest, newest_decides},
     opening::{Opening, SplitFile, split_file},
     plan::{FilePlan, Target},
@@ -23,13 +24,13 @@ use crate::{
 };
 
 /// Bytes of rows that a merge holds when the request leaves it open.
-const MEMORY_BYTES: u64 = 256 << 20;
+pub(crate) const MEMORY_BYTES: u64 = 256 << 20;
 
 /// Rows of a run's batch, at most: more of them leave the processor's caches before they are merged.
-const RUN_ROWS: usize = 32 << 10;
+pub(crate) const RUN_ROWS: usize = 32 << 10;
 
 /// Batches of each run that wait to be merged, or are being decoded.
-const WAITING_BATCHES: usize = 1;
+pub(crate) const WAITING_BATCHES: usize = 1;
 
 /// What is there of each run at the same time, in batches: one that is merged, those that wait, the pages they are decoded
 /// from, and the first batch of the run's next file.
@@ -63,7 +64,10 @@ pub(crate) async fn read_keyed(
         files.extend(split_file(store, split, position).await?);
     }
     rank_by_age(&mut files);
+    let by_level = store.options().need_lookup()? && options.engine != MergeEngine::FirstRow;
+    let origin = |file: &SplitFile| Origin { level: file.file.level, deeper: None };
     let reading = Reading {
+        origins: if by_level { files.iter().map(origin).collect() } else { Vec::new() },
         store: store.clone(),
         bucket_path: split.bucket_path.clone(),
         target: Arc::clone(target),
@@ -84,7 +88,9 @@ pub(crate) async fn read_keyed(
 
 /// Gives each file its place by age, which decides where sequence numbers are equal: so the same row of a key wins
 /// whatever else is read. (Java leaves it to the order of its runs.)
-fn rank_by_age(files: &mut [SplitFile]) {
+///
+/// Gives the ranks that they had before, in the new order.
+pub(crate) fn rank_by_age(files: &mut [SplitFile]) -> Vec<usize> {
     files.sort_by(|a, b| {
         let (a, b) = (&a.file, &b.file);
         (b.level.cmp(&a.level))
@@ -92,11 +98,11 @@ fn rank_by_age(files: &mut [SplitFile]) {
             .then(a.creation_time_millis.cmp(&b.creation_time_millis))
             .then_with(|| a.file_name.cmp(&b.file_name))
     });
-    files.iter_mut().enumerate().for_each(|(rank, file)| file.rank = rank);
+    files.iter_mut().enumerate().map(|(rank, file)| std::mem::replace(&mut file.rank, rank)).collect()
 }
 
 /// What is read the same way.
-enum Stretch {
+pub(crate) enum Stretch {
     /// Files whose keys ascend from one to the next.
     Plain(Vec<SplitFile>),
     /// Runs that overlap.
@@ -105,7 +111,7 @@ enum Stretch {
 
 /// Neighbouring sections of one run are read as one run. Sections of several runs are too: run after run, as keys ascend
 /// from section to section.
-fn stretches(sections: Vec<Vec<SortedRun<SplitFile>>>) -> Vec<Stretch> {
+pub(crate) fn stretches(sections: Vec<Vec<SortedRun<SplitFile>>>) -> Vec<Stretch> {
     let mut stretches = Vec::new();
     for mut section in sections {
         // Older runs first, so that rows of a key mostly come in their order.
@@ -135,6 +141,8 @@ struct Reading {
     /// See [`newest_decides`].
     newest_decides: bool,
     layout: Arc<KeyedLayout>,
+    /// By rank, of tables that need look-up.
+    origins: Vec<Origin>,
     /// What becomes of merged rows.
     after: Arc<FilePlan>,
     limit: usize,
@@ -157,6 +165,7 @@ impl Reading {
         let in_order_of_age = sequences_are_disjoint(runs.iter().flatten());
         let ties = if in_order_of_age && sequences_ascend(&runs) { Ties::Settled } else { Ties::RetractFirst };
         let held_bytes = batch_bytes(self.memory, runs.len());
+        let has_levels = !self.origins.is_empty() && has_levels(runs.iter().flatten());
         let batch_rows = batch_rows_within(held_bytes, &self.layout, runs.iter().flatten());
         let batch_rows = batch_rows.min(RUN_ROWS).min(self.most_rows);
         let run = |files: Vec<SplitFile>| -> Result<RankedBatches> {
@@ -170,7 +179,10 @@ impl Reading {
             _ => runs.into_iter().map(|run| background(self.store.context(), run, WAITING_BATCHES)).collect(),
         };
         let function = merge_function(self.store.schema(), &self.layout)?;
-        let merging = Merging::new(Arc::clone(&self.layout), function, ties, false)?;
+        let mut merging = Merging::new(Arc::clone(&self.layout), function, ties, false)?;
+        if has_levels {
+            merging = merging.with_levels(&self.origins);
+        }
         let after = Arc::clone(&self.after);
         let bucket = self.bucket_path.clone();
         let rows = merge_runs(merging, runs, batch_rows).map(move |merged| after.finish(&merged?));
@@ -197,7 +209,7 @@ impl Reading {
 }
 
 /// Bytes of a batch, so that all batches of a merge take about `memory`. The runs of the next stretch may be open too.
-fn batch_bytes(memory: u64, runs: usize) -> u64 {
+pub(crate) fn batch_bytes(memory: u64, runs: usize) -> u64 {
     (memory / 2 / (runs * BATCHES_OF_A_RUN + 1) as u64).max(LEAST_BATCH_BYTES)
 }
 
@@ -212,18 +224,24 @@ fn known(file: &SplitFile, in_order_of_age: bool) -> Vec<(FieldId, Datum)> {
 
 /// Whether no row of a file has a sequence number between those of another file, so that files as a whole are older or
 /// newer. A key stands once in a file.
-fn sequences_are_disjoint<'a>(files: impl Iterator<Item = &'a SplitFile>) -> bool {
+pub(crate) fn sequences_are_disjoint<'a>(files: impl Iterator<Item = &'a SplitFile>) -> bool {
     let mut ranges: Vec<_> = files.map(|file| (file.file.min_sequence_number, file.file.max_sequence_number)).collect();
     ranges.sort_unstable();
     ranges.windows(2).all(|pair| pair[0].1 < pair[1].0) && ranges.iter().all(|(min, max)| min <= max)
 }
 
 /// Whether all rows of a run are newer than those of the run before it, where files as a whole are older or newer.
-fn sequences_ascend(runs: &[Vec<SplitFile>]) -> bool {
+pub(crate) fn sequences_ascend(runs: &[Vec<SplitFile>]) -> bool {
     let last = |run: &Vec<SplitFile>| run.iter().map(|file| file.file.max_sequence_number).max();
     let first = |run: &Vec<SplitFile>| run.iter().map(|file| file.file.min_sequence_number).min();
     runs.windows(2).all(|pair| last(&pair[0]) < first(&pair[1]))
 }
 
+/// Whether there are files of several levels above 0.
+pub(crate) fn has_levels<'a>(files: impl Iterator<Item = &'a SplitFile>) -> bool {
+    let mut levels = files.map(|file| file.file.level).filter(|level| *level > 0);
+    levels.next().is_some_and(|first| levels.any(|level| level != first))
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -52,6 +52,9 @@
 //! | `files` | files in order: the next ones opened while one is decoded: one on local disks, many small ones from afar |
 //! | `names` | when a file may be read by column names, without any of this |
 //! | `keyed` | splits whose files overlap: sections, what is read of each, memory |
+//! | `unmerged` | [`read_unmerged`]: rows of keyed files as they stand |
+//! | `rewrite` | [`rewrite()`]: what a compaction writes of the files of a bucket |
+//! | `levels` | which rows of a key count, by the levels of their files |
 //! | `look_up` | one key: the newest run that has it decides |
 //! | `width` | how many rows fit a number of bytes |
 //! | `layout` | [`KeyedLayout`]: the columns of rows under a merge |
@@ -78,6 +81,7 @@ mod group;
 mod keyed;
 mod lanes;
 mod layout;
+mod levels;
 mod look_up;
 mod loser_tree;
 mod names;
@@ -86,9 +90,11 @@ mod order;
 mod plan;
 mod read;
 mod request;
+mod rewrite;
 mod row_ids;
 mod sorted;
 mod stitch;
+mod unmerged;
 mod width;
 
 pub use self::{
@@ -98,7 +104,9 @@ pub use self::{
     names::same_by_name,
     read::read,
     request::ReadRequest,
+    rewrite::{Changelog, Rewrite, Rewritten, rewrite},
     sorted::merge_sorted,
+    unmerged::read_unmerged,
 };
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! A data file before it is read: its indexes are asked, then it is opened.
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, vec};
 
+use arrow::{
+    array::{ArrayRef, RecordBatch, UInt64Array},
+    datatypes::{DataType, Field, Schema},
+};
 use futures::{StreamExt, TryStreamExt, stream};
 use paimon_io::{BatchStream, FileRead, TableStore};
-use paimon_spec::{DataFileMeta, DataSplit, DeletionFile, IndexVerdict, Result, RowSet, TableSchema};
+use paimon_spec::{DataFileMeta, DataSplit, DeletionFile, Error, IndexVerdict, Result, RowSet, TableSchema};
 
 use crate::plan::FilePlan;
 
@@ -69,6 +73,9 @@ pub(crate) struct Opening {
     pub(crate) batch_rows: usize,
     /// As in [`FileRead`].
     pub(crate) held_bytes: Option<u64>,
+    /// Whether batches have one more column: the positions of their rows in the file. Then all rows come that statistics
+    /// do not rule out.
+    pub(crate) with_positions: bool,
 }
 
 impl Opening {
@@ -83,7 +90,17 @@ impl Opening {
     ) -> Result<Self> {
         let rows = file.rows.clone().map(RowSet::from_range).transpose()?.map(Arc::new);
         let (store, bucket_path) = (store.clone(), bucket_path.to_owned());
-        Ok(Self { store, bucket_path, file, rows, plan, batch_rows, limit: None, held_bytes: None })
+        Ok(Self {
+            store,
+            bucket_path,
+            file,
+            rows,
+            plan,
+            batch_rows,
+            limit: None,
+            held_bytes: None,
+            with_positions: false,
+        })
     }
 
     /// Asks the file's indexes which rows are worth reading; `None`: no row is.
@@ -118,7 +135,7 @@ impl Opening {
             }
             (self.rows, deletions) = (Some(Arc::new(left)), None);
         }
-        let request = FileRead {
+        let mut request = FileRead {
             columns: self.plan.columns.clone(),
             predicate: self.plan.pushed.clone(),
             deletions,
@@ -127,13 +144,62 @@ impl Opening {
             batch_rows: self.batch_rows,
             held_bytes: self.held_bytes,
         };
+        let mut positions = None;
+        if self.with_positions {
+            let rows = self.store.rows_in_question(&self.bucket_path, &self.file.file, &request).await?;
+            if rows.is_empty() {
+                return Ok(stream::empty().boxed());
+            }
+            positions = Some(Positions::new(&rows));
+            (request.predicate, request.deletions, request.rows) = (None, None, Some(Arc::new(rows)));
+        }
         let batches = self.store.open_file(&self.bucket_path, &self.file.file, &request).await?;
         let plan = self.plan;
         let mut rows = batches
-            .map(move |batch| plan.finish(&batch?))
+            .map(move |batch| {
+                let rows = plan.finish(&batch?)?;
+                match &mut positions {
+                    Some(positions) => positions.beside(&rows),
+                    None => Ok(rows),
+                }
+            })
             .try_filter(|batch| std::future::ready(batch.num_rows() > 0))
             .boxed();
         let first = rows.next().await;
         Ok(stream::iter(first).chain(rows).boxed())
+    }
+}
+
+/// The positions of rows that come.
+struct Positions {
+    /// Those of the rows after `current`.
+    ranges: vec::IntoIter<Range<u64>>,
+    current: Range<u64>,
+}
+
+impl Positions {
+    fn new(rows: &RowSet) -> Self {
+        let ranges: Vec<_> = rows.ranges_in(0, u64::MAX).collect();
+        Self { ranges: ranges.into_iter(), current: 0..0 }
+    }
+
+    /// The rows, and one more column with their positions.
+    fn beside(&mut self, rows: &RecordBatch) -> Result<RecordBatch> {
+        let mut positions = Vec::with_capacity(rows.num_rows());
+        while positions.len() < rows.num_rows() {
+            if self.current.is_empty() {
+                let more = || Error::corrupt("expected no more rows than were asked for, found more");
+                self.current = self.ranges.next().ok_or_else(more)?;
+            }
+            let missing = (rows.num_rows() - positions.len()) as u64;
+            let end = self.current.end.min(self.current.start.saturating_add(missing));
+            positions.extend(self.current.start..end);
+            self.current.start = end;
+        }
+        let column = Arc::new(Field::new("_POSITION", DataType::UInt64, false));
+        let fields = rows.schema_ref().fields().iter().cloned().chain([column]);
+        let columns = rows.columns().iter().cloned().chain([Arc::new(UInt64Array::from(positions)) as ArrayRef]);
+        RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns.collect())
+            .map_err(|error| Error::internal("paimon-merge", error))
     }
 }

@@ -88,6 +88,20 @@ impl Target {
         self.partition.iter().find(|(partition, _)| *partition == id).map(|(_, value)| value.clone())
     }
 
+    /// The same, under another condition.
+    pub(crate) fn with_predicate(&self, predicate: Predicate) -> Self {
+        Self {
+            current: Arc::clone(&self.current),
+            output: self.output.clone(),
+            schema: Arc::clone(&self.schema),
+            predicate,
+            partition: self.partition.clone(),
+            system: self.system.clone(),
+            tracked: self.tracked.clone(),
+            only_adds: self.only_adds,
+        }
+    }
+
     /// The rows of files that are going to be merged: the columns of `layout`, rows that take back too, and of the
     /// predicate what may be looked at before the merge.
     pub(crate) fn before_merge(&self, layout: &KeyedLayout) -> Self {
@@ -230,6 +244,11 @@ impl FilePlan {
         self.columns.push(written.clone());
         self.current.push(field.clone());
         Ok(self.columns.len() - 1)
+    }
+
+    /// The same read, of which also rows are wanted that fail the condition: statistics alone leave rows out.
+    pub(crate) fn by_statistics(self) -> Self {
+        Self { residual: Predicate::Constant(true), ..self }
     }
 
     /// Whether every row that the file's reader gives is wanted.

@@ -12,7 +12,7 @@ use paimon_spec::{Error, Result};
 
 use crate::{
     KeyedLayout, MergeFunction,
-    chunk::{Chunk, Merging, Ties},
+    chunk::{Chunk, Merging, Source, Ties},
     loser_tree::{Head, LoserTree},
 };
 
@@ -41,14 +41,55 @@ pub fn merge_sorted(
 
 /// As [`merge_sorted`].
 pub(crate) fn merge_runs(merging: Merging, runs: Vec<RankedBatches>, batch_rows: usize) -> BatchStream {
-    let chunk_rows = batch_rows.max(1);
-    let merge =
-        Merge { merging, runs, leaves: Vec::new(), tree: None, chunk: Chunk::default(), last_lead: 0, chunk_rows };
-    stream::try_unfold(merge, |mut merge| async move { Ok(merge.next().await?.map(|batch| (batch, merge))) }).boxed()
+    merge_chunks(Merged(merging), runs, batch_rows)
 }
 
-struct Merge {
-    merging: Merging,
+/// What becomes of runs under a merge.
+pub(crate) trait Finish: Send + 'static {
+    type Output: Send;
+
+    /// How keys compare.
+    fn merging(&self) -> &Merging;
+
+    /// What is merged of rows that arrive, and what they are ordered by.
+    fn arrive(&self, batch: RecordBatch, rank: usize) -> Result<(RecordBatch, Source)> {
+        let source = self.merging().source(&batch, rank)?;
+        Ok((batch, source))
+    }
+
+    /// Makes something of rows of whole keys, and forgets them; the batches stay.
+    fn finish(&mut self, chunk: &mut Chunk) -> Result<Option<Self::Output>>;
+}
+
+/// Merged rows.
+struct Merged(Merging);
+
+impl Finish for Merged {
+    type Output = RecordBatch;
+
+    fn merging(&self) -> &Merging {
+        &self.0
+    }
+
+    fn finish(&mut self, chunk: &mut Chunk) -> Result<Option<RecordBatch>> {
+        let merged = chunk.merge(&mut self.0)?;
+        Ok((merged.num_rows() > 0).then_some(merged))
+    }
+}
+
+/// Takes the rows of all runs in the order of [`merge_sorted`], and gives what `finish` makes of chunks of them.
+pub(crate) fn merge_chunks<F: Finish>(
+    finish: F,
+    runs: Vec<RankedBatches>,
+    batch_rows: usize,
+) -> BoxStream<'static, Result<F::Output>> {
+    let (leaves, chunk_rows) = (Vec::new(), batch_rows.max(1));
+    let merge = Merge { finish, runs, leaves, tree: None, chunk: Chunk::default(), last_lead: 0, chunk_rows };
+    stream::try_unfold(merge, |mut merge| async move { Ok(merge.next().await?.map(|output| (output, merge))) }).boxed()
+}
+
+struct Merge<F> {
+    finish: F,
     runs: Vec<RankedBatches>,
     /// Where each run stands.
     leaves: Vec<Leaf>,
@@ -80,14 +121,14 @@ enum Pause {
     End,
 }
 
-impl Merge {
-    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+impl<F: Finish> Merge<F> {
+    async fn next(&mut self) -> Result<Option<F::Output>> {
         loop {
             let Some(mut tree) = self.tree.take() else {
                 self.start().await?;
                 continue;
             };
-            let exact = self.merging.keys.is_exact();
+            let exact = self.finish.merging().keys.is_exact();
             let pause = if exact { self.fill::<true>(&mut tree) } else { self.fill::<false>(&mut tree) }?;
             if let Pause::Batch(run) = pause {
                 let rows = next_rows(&mut self.runs[run]).await?;
@@ -100,10 +141,10 @@ impl Merge {
                 Pause::End if self.chunk.rows.is_empty() => return Ok(None),
                 Pause::Full | Pause::End => {}
             }
-            let merged = self.chunk.merge(&mut self.merging)?;
+            let output = self.finish.finish(&mut self.chunk)?;
             self.release();
-            if merged.num_rows() > 0 {
-                return Ok(Some(merged));
+            if output.is_some() {
+                return Ok(output);
             }
         }
     }
@@ -154,10 +195,10 @@ impl Merge {
     /// Goes on with the next rows of a run, and gives its head.
     fn arrive(&mut self, run: usize, rows: Option<(usize, RecordBatch)>) -> Result<Head> {
         let Some((rank, batch)) = rows else { return Ok(Head::END) };
-        let source = self.merging.source(&batch, rank)?;
+        let rows = batch.num_rows();
+        let (batch, source) = self.finish.arrive(batch, rank)?;
         let head = Head::new(source.keys.lead()[0], run);
         let before = self.leaves[run];
-        let rows = batch.num_rows();
         let source = self.chunk.add(batch, source);
         self.leaves[run] = Leaf { source, row: 0, rows };
         if before.rows > 0 {
@@ -186,7 +227,7 @@ impl Merge {
     }
 
     fn less(&self, a: Head, b: Head) -> bool {
-        if a.lead() != b.lead() || self.merging.keys.is_exact() || a == Head::END || b == Head::END {
+        if a.lead() != b.lead() || self.finish.merging().keys.is_exact() || a == Head::END || b == Head::END {
             return a < b;
         }
         let place = |head: Head| (self.leaves[head.run()].source, self.leaves[head.run()].row);

@@ -36,14 +36,14 @@ impl Aggregation {
             let newest = group.end.saturating_sub(1);
             let newest_kind = kinds.get(newest).copied().unwrap_or(RowKind::Insert);
             let kind = match newest_kind {
-                kind if group.len() == 1 => kind,
+                kind if groups.stands(&group) => kind,
                 RowKind::Delete if self.remove_record_on_delete => RowKind::Delete,
                 _ => RowKind::Insert,
             };
             if kind.is_retract() && !keep_deletes {
                 continue;
             }
-            if group.len() == 1 {
+            if groups.stands(&group) {
                 steps.push(Step::Set(newest));
             } else {
                 for (row, kind) in group.clone().zip(kinds.get(group).unwrap_or_default()) {
@@ -73,7 +73,7 @@ impl MergeFunction for Aggregation {
         } else {
             (Steps::default(), inserts(groups, &kinds))
         };
-        let history = if retracts { History::Steps(&steps) } else { History::Rows(groups.ends()) };
+        let history = if retracts { History::Steps(&steps) } else { History::Rows(*groups) };
         outcome.rows(groups, |position| {
             let function = self.functions.get(position).and_then(Option::as_ref);
             let function = function.ok_or_else(|| Error::internal("paimon-merge", "a column without a function"))?;
@@ -87,7 +87,7 @@ pub(super) fn inserts(groups: &KeyGroups<'_>, kinds: &[RowKind]) -> Outcome {
     let mut outcome = Outcome::default();
     for group in groups.groups() {
         let newest = group.end.saturating_sub(1);
-        let kind = if group.len() == 1 { kinds.get(newest).copied() } else { None };
+        let kind = if groups.stands(&group) { kinds.get(newest).copied() } else { None };
         outcome.push(kind.unwrap_or(RowKind::Insert), Some(newest));
     }
     outcome

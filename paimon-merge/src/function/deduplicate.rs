@@ -26,9 +26,9 @@ impl MergeFunction for Deduplicate {
             return groups.pick_result(groups.ends().iter().map(|end| newest(*end)).collect(), keep_deletes);
         }
         let kinds = groups.kinds()?;
-        let chosen = groups.groups().filter_map(|mut group| match group.len() {
-            1 => Some(group.start),
-            _ => group.rfind(|row| !kinds[*row].is_retract()),
+        let chosen = groups.groups().filter_map(|mut group| match groups.stands(&group) {
+            true => Some(group.start),
+            false => group.rfind(|row| !kinds[*row].is_retract()),
         });
         groups.pick_result(chosen.collect(), keep_deletes)
     }

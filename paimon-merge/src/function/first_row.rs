@@ -24,7 +24,7 @@ impl MergeFunction for FirstRow {
         let kinds = groups.kinds()?;
         let mut oldest = Vec::with_capacity(groups.keys());
         for mut group in groups.groups() {
-            if group.len() == 1 {
+            if groups.stands(&group) {
                 oldest.push(group.start);
                 continue;
             }

@@ -22,6 +22,7 @@ pub struct KeyGroups<'a> {
     sources: &'a [RecordBatch],
     rows: &'a [(usize, usize)],
     ends: &'a [usize],
+    lone_rows_stand: bool,
 }
 
 impl<'a> KeyGroups<'a> {
@@ -32,7 +33,19 @@ impl<'a> KeyGroups<'a> {
         rows: &'a [(usize, usize)],
         ends: &'a [usize],
     ) -> Self {
-        Self { layout, sources, rows, ends }
+        Self { layout, sources, rows, ends, lone_rows_stand: true }
+    }
+
+    /// The same rows, of which those that are alone with their keys are merged too, instead of being taken as they
+    /// stand: as Java does where a compaction looks rows up.
+    #[must_use]
+    pub fn merging_lone_rows(self) -> Self {
+        Self { lone_rows_stand: false, ..self }
+    }
+
+    /// Whether `rows`, those of a key, are one row that is the result as it stands.
+    pub fn stands(&self, rows: &Range<usize>) -> bool {
+        rows.len() == 1 && self.lone_rows_stand
     }
 
     /// The columns.

@@ -2,6 +2,8 @@
 
 use paimon_spec::{Error, Result};
 
+use super::KeyGroups;
+
 /// One change of a value; rows are those of [`super::KeyGroups`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -44,8 +46,8 @@ impl Steps {
 /// The steps of a column in each key that has a result.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum History<'a> {
-    /// Every row adds; a key of one row has its value. The ends of the rows of each key.
-    Rows(&'a [usize]),
+    /// Every row adds; the value of a row that [stands](KeyGroups::stands) is the key's.
+    Rows(KeyGroups<'a>),
     Steps(&'a Steps),
 }
 
@@ -77,7 +79,7 @@ impl History<'_> {
     /// The number of keys.
     pub(super) fn keys(&self) -> usize {
         match self {
-            Self::Rows(ends) => ends.len(),
+            Self::Rows(groups) => groups.keys(),
             Self::Steps(steps) => steps.ends.len(),
         }
     }
@@ -93,21 +95,19 @@ impl History<'_> {
         mut result: impl FnMut(&A, Option<A::Value>) -> Result<()>,
     ) -> Result<()> {
         match self {
-            Self::Rows(ends) => {
-                let mut start = 0;
-                for &end in *ends {
-                    let value = if end - start == 1 {
-                        aggregator.value(start)
+            Self::Rows(groups) => {
+                for rows in groups.groups() {
+                    let value = if groups.stands(&rows) {
+                        aggregator.value(rows.start)
                     } else {
                         aggregator.start_key();
                         let mut value = None;
-                        for row in start..end {
+                        for row in rows {
                             let new = aggregator.value(row);
                             value = aggregator.add(value, new)?;
                         }
                         value
                     };
-                    start = end;
                     result(aggregator, value)?;
                 }
             }

@@ -35,7 +35,7 @@ pub trait MergeFunction: Send {
     /// One row for each key that has a result, in the order of `groups`; built with [`KeyedLayout::result`]. A key whose
     /// result is a deletion has one only with `keep_deletes`; its kind is then `-D` or `-U`. Sequence number and kind
     /// are those that Java's `getResult` gives. A key of one row becomes that row as it stands, whatever the engine (Java
-    /// `ReducerMergeFunctionWrapper`).
+    /// `ReducerMergeFunctionWrapper`), unless `groups` [say otherwise](KeyGroups::stands).
     ///
     /// # Errors
     /// `InvalidInput` where the engine refuses rows, `CorruptData` for kinds that do not exist.

@@ -25,11 +25,11 @@ impl NotNull {
     }
 
     /// # Errors
-    /// As [`Self::check`], for all rows of keys that have several.
+    /// As [`Self::check`], for all rows of keys whose rows are merged.
     pub(super) fn check_merged(&self, groups: &KeyGroups<'_>) -> Result<()> {
         for (position, name) in &self.0 {
             let Some(nulls) = groups.nulls(*position)? else { continue };
-            if groups.groups().any(|group| group.len() > 1 && group.into_iter().any(|row| nulls.is_null(row))) {
+            if groups.groups().any(|group| !groups.stands(&group) && group.into_iter().any(|row| nulls.is_null(row))) {
                 return Err(refused(name));
             }
         }

@@ -108,7 +108,7 @@ impl PartialUpdate {
     /// Rows that all add, without sequence groups: the last value of each column that is not NULL.
     fn overlay(&self, groups: &KeyGroups<'_>, kinds: &[RowKind]) -> Result<RecordBatch> {
         self.not_null.check_merged(groups)?;
-        let history = History::Rows(groups.ends());
+        let history = History::Rows(*groups);
         inserts(groups, kinds)
             .rows(groups, |position| aggregated(groups, position, &self.column(position)?.function, history))
     }

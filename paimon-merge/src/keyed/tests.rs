@@ -21,14 +21,14 @@ use crate::read;
 const STRING: TypeKind = TypeKind::VarChar(DataType::MAX_LENGTH);
 
 /// Values of the table's columns.
-type Values = Vec<Option<Datum>>;
+pub(crate) type Values = Vec<Option<Datum>>;
 
 /// A row of a file.
 #[derive(Debug, Clone, PartialEq)]
-struct Row {
-    values: Values,
-    number: i64,
-    kind: RowKind,
+pub(crate) struct Row {
+    pub(crate) values: Values,
+    pub(crate) number: i64,
+    pub(crate) kind: RowKind,
 }
 
 #[derive(Debug)]
@@ -41,18 +41,18 @@ impl Spawner for Tokio {
 }
 
 /// A table with a primary key, and a split of all files written to it so far.
-struct Fixture {
-    store: TableStore,
-    split: DataSplit,
+pub(crate) struct Fixture {
+    pub(crate) store: TableStore,
+    pub(crate) split: DataSplit,
     thin: bool,
 }
 
-fn field(name: &str, kind: TypeKind) -> DataField {
+pub(crate) fn field(name: &str, kind: TypeKind) -> DataField {
     DataField::new(0, name, DataType::nullable(kind))
 }
 
 impl Fixture {
-    async fn new(schema: Schema, partition: &[Option<Datum>]) -> Self {
+    pub(crate) async fn new(schema: Schema, partition: &[Option<Datum>]) -> Self {
         let mut context = testkit::context();
         context.spawner = Some(Arc::new(Tokio));
         let storage = paimon_io::Storage::open("memory://testkit/table", &BTreeMap::new(), &context).unwrap();
@@ -76,7 +76,7 @@ impl Fixture {
     }
 
     /// Sorts rows by their keys and writes them as a file of the current schema.
-    async fn write(&mut self, extension: &str, rows: &[Row]) -> &mut Self {
+    pub(crate) async fn write(&mut self, extension: &str, rows: &[Row]) -> &mut Self {
         let schema = Arc::clone(self.store.schema());
         let keys = KeyComparator::of(&schema);
         let key = |row: &Row| key_of(&schema, row);
@@ -112,7 +112,7 @@ impl Fixture {
     }
 
     /// Deletes rows of the last file, by their places in it.
-    async fn delete(&mut self, positions: &[u64]) -> &mut Self {
+    pub(crate) async fn delete(&mut self, positions: &[u64]) -> &mut Self {
         let vector = DeletionVector::from_positions(positions.iter().copied());
         let (bytes, places) = DeletionVector::encode_file(&[&vector], false).unwrap();
         let path = format!("index/index-{}", self.split.files.len());
@@ -130,7 +130,7 @@ impl Fixture {
         self
     }
 
-    fn last_file(&mut self) -> &mut DataFileMeta {
+    pub(crate) fn last_file(&mut self) -> &mut DataFileMeta {
         self.split.files.last_mut().unwrap()
     }
 
@@ -138,7 +138,7 @@ impl Fixture {
         read(&self.store, &self.split, request).await?.try_collect().await
     }
 
-    async fn rows(&self, request: &ReadRequest) -> Vec<Values> {
+    pub(crate) async fn rows(&self, request: &ReadRequest) -> Vec<Values> {
         let batches = self.batches(request).await.unwrap();
         assert!(batches.iter().all(|batch| batch.num_rows() > 0), "no batch is empty");
         let schema = self.store.schema();
@@ -165,7 +165,7 @@ fn array(data_type: &DataType, values: impl Iterator<Item = Option<Datum>>) -> A
     concat(&values.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap()
 }
 
-fn int(value: i32) -> Option<Datum> {
+pub(crate) fn int(value: i32) -> Option<Datum> {
     Some(Datum::Int(value))
 }
 

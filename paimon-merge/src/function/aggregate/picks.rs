@@ -28,7 +28,8 @@ pub(super) fn pick(
         Choice::LastValid | Choice::FirstValid => groups.nulls(position)?,
         Choice::First | Choice::Last | Choice::Key => None,
     };
-    if let (History::Rows(ends), None) = (history, &nulls) {
+    if let (History::Rows(of), None) = (history, &nulls) {
+        let ends = of.ends();
         let first = |at: usize| if at == 0 { 0 } else { ends[at - 1] };
         let rows: Vec<usize> = match choice {
             Choice::First | Choice::FirstValid => (0..ends.len()).map(first).collect(),

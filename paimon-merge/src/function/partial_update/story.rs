@@ -72,7 +72,7 @@ impl Story {
                 filled: false,
                 newest: None,
             };
-            let (kind, newest) = if rows.len() == 1 {
+            let (kind, newest) = if groups.stands(&rows) {
                 key.set(rows.start);
                 (kind_of(rows.start), Some(rows.start))
             } else {
