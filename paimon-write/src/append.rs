@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch};
 use paimon_io::TableStore;
-use paimon_spec::{BinaryRow, CommitMessage, DataField, DataFileMeta, Error, FileSource, Result, SimpleStats};
+use paimon_spec::{
+    BinaryRow, CommitMessage, DataField, DataFileMeta, Error, FieldId, FileSource, Result, SimpleStats, row_id_field,
+    sequence_number_field,
+};
 
 use crate::column_groups::{ColumnGroup, column_groups};
 use crate::file_index::WrittenIndex;
@@ -21,7 +24,9 @@ pub(crate) struct AppendTable {
     /// That of data files first.
     groups: Vec<ColumnGroup>,
     /// Sequence numbers are given when files are committed.
-    row_tracking: bool,
+    numbered_by_commit: bool,
+    /// What makes the files.
+    source: FileSource,
 }
 
 impl AppendTable {
@@ -31,7 +36,26 @@ impl AppendTable {
     /// `InvalidInput` for options that cannot be used.
     pub(crate) fn new(store: &TableStore, fields: &[DataField]) -> Result<Self> {
         let groups = column_groups(store, fields)?;
-        Ok(Self { groups, row_tracking: store.options().row_tracking_enabled()? })
+        let numbered_by_commit = store.options().row_tracking_enabled()?;
+        Ok(Self { groups, numbered_by_commit, source: FileSource::Append })
+    }
+
+    /// How rows that are there are rewritten: all columns of the table, and where it tracks rows, their ids and sequence
+    /// numbers, which they keep.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn of_compaction(store: &TableStore) -> Result<Self> {
+        let mut fields = store.schema().fields.clone();
+        if store.options().row_tracking_enabled()? {
+            fields.extend([row_id_field(), sequence_number_field()]);
+        }
+        Ok(Self { groups: column_groups(store, &fields)?, numbered_by_commit: false, source: FileSource::Compact })
+    }
+
+    /// The columns of the rows.
+    pub(crate) fn columns(&self) -> Vec<FieldId> {
+        self.groups.iter().flat_map(ColumnGroup::fields).map(|field| field.id).collect()
     }
 }
 
@@ -143,10 +167,10 @@ impl AppendWriter {
     pub(crate) fn describe(&mut self, now_millis: i64) -> Result<()> {
         for (group, file) in std::mem::take(&mut self.finished) {
             let Some(group) = self.table.groups.get(group) else { continue };
-            let sequence_number = if self.table.row_tracking { 0 } else { self.next_sequence_number };
+            let sequence_number = if self.table.numbered_by_commit { 0 } else { self.next_sequence_number };
             let meta = group.describe(file, now_millis, sequence_number)?;
             self.next_sequence_number = meta.max_sequence_number + 1;
-            self.files.push(meta);
+            self.files.push(DataFileMeta { file_source: Some(self.table.source), ..meta });
         }
         Ok(())
     }
@@ -157,6 +181,11 @@ impl AppendWriter {
             new_files: self.files,
             ..CommitMessage::of(self.partition, self.bucket, total_buckets)
         })
+    }
+
+    /// The files that were described.
+    pub(crate) fn into_files(self) -> Vec<DataFileMeta> {
+        self.files
     }
 
     /// Deletes all files of this writer; goes on after a failure and returns the first.

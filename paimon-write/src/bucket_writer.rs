@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use paimon_io::TableStore;
-use paimon_spec::{BinaryRow, CommitMessage, Result};
+use paimon_spec::{BinaryRow, BucketMode, CommitMessage, Result};
 
 use crate::WriteOptions;
 use crate::align::Aligner;
@@ -37,7 +37,10 @@ impl TableKind {
             }
             return Ok(Self::Append(Arc::new(AppendTable::new(store, &write_type.schema.fields)?)));
         }
-        Ok(Self::Keyed(Arc::new(KeyedTable::new(store, options)?), Incoming::of(store.schema(), options)?))
+        let waits = store.schema().bucket_mode()? == BucketMode::Postponed
+            && !store.options().postpone_batch_write_fixed_bucket()?;
+        let table = if waits { KeyedTable::postponed(store, options)? } else { KeyedTable::new(store, options)? };
+        Ok(Self::Keyed(Arc::new(table), Incoming::of(store.schema(), options)?))
     }
 
     /// What of a caller's batch goes to buckets.
@@ -45,7 +48,7 @@ impl TableKind {
         match self {
             Self::Append(_) => {
                 let values = aligner.align(batch)?;
-                Ok(IncomingRows { rows: values.clone(), values })
+                Ok(IncomingRows { rows: values.clone(), values, buckets: None })
             }
             Self::Keyed(_, incoming) => incoming.rows(aligner, batch),
         }

@@ -53,22 +53,20 @@ impl Existing {
         next.max(self.first_sequence_number)
     }
 
+    /// The number of buckets of each partition that has some.
+    pub(crate) fn into_total_buckets(self) -> HashMap<BinaryRow, i32> {
+        self.total_buckets
+    }
+
     /// Refuses to write rows into another number of buckets than that of the rows of their partition: those of one key
-    /// would be in two places.
+    /// would be in two places. Rows that wait for a bucket (`new` is -2) go anywhere.
     ///
     /// # Errors
     /// `InvalidInput`, naming both numbers.
     pub(crate) fn check_total_buckets(&self, store: &TableStore, partition: &BinaryRow, new: i32) -> Result<()> {
         match self.total_buckets.get(partition) {
-            Some(there) if *there != new => {
-                let options = store.options();
-                let (fields, default_name) = (store.schema().partition_fields(), options.partition_default_name());
-                let path = partition_path(partition, &fields, default_name, options.partition_legacy_name()?)?;
-                let of = if path.is_empty() {
-                    "the table".to_owned()
-                } else {
-                    format!("partition {}", path.trim_end_matches('/'))
-                };
+            Some(there) if new > 0 && *there != new => {
+                let of = describe_partition(store, partition)?;
                 Err(Error::invalid(format!(
                     "the rows of {of} are in {there} buckets, and the option 'bucket' says {new}: overwrite them to \
                      change their number of buckets"
@@ -77,4 +75,11 @@ impl Existing {
             _ => Ok(()),
         }
     }
+}
+
+/// How errors name a partition.
+pub(crate) fn describe_partition(store: &TableStore, partition: &BinaryRow) -> Result<String> {
+    let (fields, options) = (store.schema().partition_fields(), store.options());
+    let path = partition_path(partition, &fields, options.partition_default_name(), options.partition_legacy_name()?)?;
+    Ok(if path.is_empty() { "the table".to_owned() } else { format!("partition {}", path.trim_end_matches('/')) })
 }

@@ -42,6 +42,7 @@
 //! | `align` | a caller's columns to the table's columns |
 //! | `blob_input` | values of BLOB columns: bytes, references, and what is kept in data files |
 //! | `route` | rows to partitions and buckets |
+//! | `assign` | rows to dynamic buckets; see there for its modules |
 //! | `existing` | the order and the number of the buckets that are there |
 //! | `bucket_writer` | what writes the rows of one bucket, by the kind of its table |
 //! | `append` | one bucket's rows of an append table to files, and files to their metadata |
@@ -51,8 +52,10 @@
 //! | `rolling` | one file after another, each about as large as wanted |
 //! | `file_index` | indexes of a file, as the options ask for them |
 //! | `file_stats` | statistics of a file's columns, as the table's options want them |
+//! | `vector_files` | index files with deletion vectors, written anew where vectors change |
 //! | `update` | [`TableUpdate`]: changes of rows that are there; see there for its modules |
 //! | `commit` | [`commit`] and [`abort`]; see there for its modules |
+//! | `compact` | [`compact()`] and its parts: fewer files, new rows made visible; see there for its modules |
 //! | `tag` | snapshots under names, for as long as it is said |
 //! | `branch` | branches, and what makes one of them the main history |
 //! | `rollback` | back to an older state |
@@ -61,17 +64,19 @@
 //! Invariants: neither `commit` nor a change of the history ever deletes a data file; nothing is acknowledged before the
 //! snapshot is published by one exclusive create; nothing that may be referenced is deleted while the outcome of a
 //! publication is unknown.
-//! Not here: primary-key tables whose buckets are not fixed or that have BLOB columns, compaction, expiry.
+//! Not here: primary-key tables that have BLOB columns, expiry.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod align;
 mod append;
+mod assign;
 mod blob_input;
 mod blob_sizes;
 mod branch;
 mod bucket_writer;
 mod column_groups;
 mod commit;
+mod compact;
 mod existing;
 mod file_index;
 mod file_stats;
@@ -87,15 +92,21 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod update;
+mod vector_files;
 mod write_type;
 mod writer;
 
+pub use assign::{AssignedColumns, AssignerRouter, RowAssigner, Share};
 pub use branch::{create_branch, drop_branch, fast_forward, rename_branch};
 pub use commit::{
-    BATCH_IDENTIFIER, CommitMode, CommitRequest, Committed, Conflict, abort, commit, find_commit, find_conflict,
-    outcome_is_unknown,
+    BATCH_IDENTIFIER, CommitMode, CommitRequest, Committed, Conflict, ManifestStats, abort, commit, find_commit,
+    find_conflict, merge_manifests, outcome_is_unknown,
 };
-pub use options::WriteOptions;
+pub use compact::{
+    BucketStats, CompactPlan, CompactProgress, CompactRequest, Compacted, after_commit, commit_compaction, compact,
+    plan_compaction, run_task,
+};
+pub use options::{AssignedBuckets, WriteOptions};
 pub use rollback::rollback;
 pub use route::{ChannelRouter, bucket_of_rows};
 pub use tag::{Retention, create_tag, expire_tags, rename_tag, replace_tag};

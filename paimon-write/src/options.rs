@@ -8,12 +8,6 @@ use paimon_spec::{Error, Result, TableSchema, check_merge_supported};
 /// Bucket number of tables that have no buckets (all files are in bucket 0).
 pub(crate) const UNAWARE_BUCKET: i32 = -1;
 
-/// `bucket` of primary-key tables whose rows find their bucket by an index.
-const DYNAMIC_BUCKET: i32 = -1;
-
-/// `bucket` of tables whose rows find their bucket later.
-const POSTPONED_BUCKET: i32 = -2;
-
 /// Options of primary-key tables that ask writers for more than rows, when they are set.
 const UNSUPPORTED_KEYED_OPTIONS: [&str; 5] = [
     "pk-bitmap.index.columns",
@@ -41,6 +35,21 @@ pub struct WriteOptions {
     /// The columns that rows bring, in any order; `None`: all. Columns that are left out have their default value, else
     /// NULL. Only for tables without a primary key.
     pub write_type: Option<Vec<String>>,
+    /// Of rows whose bucket was decided elsewhere, by a [`RowAssigner`](crate::RowAssigner): where it is. Only for tables
+    /// with dynamic buckets. `None`: the writer decides.
+    pub assigned: Option<AssignedBuckets>,
+    /// Who is going to commit: files of rows that wait for a bucket have it in their names. `None`: nobody in particular.
+    pub commit_user: Option<String>,
+}
+
+/// Rows that know their bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssignedBuckets {
+    /// A column of the input, which the table does not have, of 32-bit integers from 0.
+    pub column: String,
+    /// The latest snapshot at some time before the first assigner was opened; `None`: there was none. When keys have got
+    /// buckets since, the commit is a conflict.
+    pub base_snapshot: Option<i64>,
 }
 
 /// Refuses tables whose history may have more than schemas, snapshots, tags and changelogs.
@@ -54,11 +63,11 @@ pub(crate) fn require_known_history(schema: &TableSchema) -> Result<()> {
     }
 }
 
-/// Refuses tables whose rows this build cannot write correctly.
+/// Refuses tables to which this build cannot commit files.
 ///
 /// # Errors
 /// `Unsupported`, naming what; `InvalidInput` for options that contradict each other.
-pub(crate) fn require_writable(schema: &TableSchema) -> Result<()> {
+pub(crate) fn require_committable(schema: &TableSchema) -> Result<()> {
     require_known_history(schema)?;
     let options = schema.table_options();
     let unsupported = |what: String| Err(Error::unsupported(format!("writing {what} is not supported yet")));
@@ -76,38 +85,15 @@ pub(crate) fn require_writable(schema: &TableSchema) -> Result<()> {
             return unsupported(format!("primary-key tables with '{option}'"));
         }
     }
-    match options.bucket()? {
-        DYNAMIC_BUCKET if keyed && has_keys_across_partitions(schema) => unsupported(
-            "primary-key tables with dynamic buckets ('bucket' = -1) whose keys may move between partitions".to_owned(),
-        ),
-        DYNAMIC_BUCKET if keyed => unsupported("primary-key tables with dynamic buckets ('bucket' = -1)".to_owned()),
-        POSTPONED_BUCKET => unsupported("tables with postponed buckets ('bucket' = -2)".to_owned()),
-        UNAWARE_BUCKET => Ok(()),
-        // Without a bucket key, which other writers allow, all rows have the same empty key and share one bucket.
-        buckets if buckets > 0 => Ok(()),
-        other => Err(Error::invalid(format!("expected 'bucket' to be -1 or positive, found {other}"))),
-    }
+    Ok(())
 }
 
-/// Refuses to add rows that no batch reader would see before somebody compacts them; a table with `write-only` has
-/// somebody who does.
+/// Refuses tables whose rows this build cannot write correctly.
 ///
 /// # Errors
-/// `Unsupported`, naming what asks for a compaction.
-pub(crate) fn require_visible(schema: &TableSchema) -> Result<()> {
-    let options = schema.table_options();
-    if schema.primary_keys.is_empty() || options.write_only()? || !options.batch_reads_skip_level_zero()? {
-        return Ok(());
-    }
-    let why =
-        if options.deletion_vectors_enabled()? { "'deletion-vectors.enabled'" } else { "'merge-engine' = 'first-row'" };
-    Err(Error::unsupported(format!(
-        "new rows of a table with {why} are seen only after a compaction, and this writer needs compaction, which is not \
-         supported yet: set 'write-only' to 'true' if another job compacts the table, or overwrite instead"
-    )))
-}
-
-/// Whether rows of one key may be in several partitions, because the key does not say in which.
-fn has_keys_across_partitions(schema: &TableSchema) -> bool {
-    schema.partition_keys.iter().any(|key| !schema.primary_keys.contains(key))
+/// As [`require_committable`].
+pub(crate) fn require_writable(schema: &TableSchema) -> Result<()> {
+    require_committable(schema)?;
+    // Without a bucket key, which other writers allow, all rows have the same empty key and share one bucket.
+    schema.bucket_mode().map(|_| ())
 }

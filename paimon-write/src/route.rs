@@ -1,20 +1,23 @@
 //! Rows to partitions and buckets.
 
+mod keys;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
-use arrow::datatypes::{Date32Type, Int8Type, Int16Type, Int32Type, Int64Type};
+use arrow::datatypes::Int32Type;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 use paimon_io::{arrow_type, datum_at, fit_array};
 use paimon_spec::{
-    BinaryRow, BinaryRowWriter, BucketFunction, DataType, Error, Result, TableSchema, TypeKind, bucket_of,
-    bucket_of_hash, hash_of_slot, murmur_hash_words,
+    BinaryRow, BucketFunction, BucketMode, DataType, Error, POSTPONED_BUCKET, Result, TableSchema, bucket_of,
+    bucket_of_hash,
 };
+
+pub(crate) use keys::KeyColumns;
 
 /// Partitions times buckets up to which a table of all of them is cheaper than a map of those that occur.
 const DENSE_TARGETS: usize = 1 << 16;
@@ -42,7 +45,7 @@ const DENSE_TARGETS: usize = 1 << 16;
 pub fn bucket_of_rows(schema: &TableSchema, rows: &RecordBatch) -> Result<Int32Array> {
     let buckets = fixed_buckets(schema)?;
     let router = BucketRouter::of(schema, buckets)?;
-    let columns = named_columns(&router.names, schema, rows)?;
+    let columns = named_columns(&router.key.names, schema, rows)?;
     router.route(&columns, rows.num_rows()).map(Int32Array::from)
 }
 
@@ -51,21 +54,72 @@ pub fn bucket_of_rows(schema: &TableSchema, rows: &RecordBatch) -> Result<Int32A
 pub struct ChannelRouter {
     schema: TableSchema,
     partition: Option<PartitionRouter>,
-    bucket: BucketRouter,
+    bucket: ChannelBucket,
     columns: Vec<String>,
     channels: u32,
 }
 
+/// Where the bucket of a row is.
+#[derive(Debug)]
+enum ChannelBucket {
+    /// In its bucket key.
+    Key(BucketRouter),
+    /// In a column that the table does not have.
+    Column(String),
+    /// Nobody knows yet: it takes all rows of a partition to tell how many buckets there are.
+    Unknown,
+}
+
+impl ChannelBucket {
+    fn route(&self, schema: &TableSchema, rows: &RecordBatch) -> Result<Vec<i32>> {
+        match self {
+            Self::Key(router) => router.route(&named_columns(&router.key.names, schema, rows)?, rows.num_rows()),
+            Self::Column(name) => {
+                let buckets = rows.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int32Type>());
+                let wanted =
+                    || Error::invalid(format!("expected the buckets of rows in column '{name}' (INT), found none"));
+                Ok(buckets.ok_or_else(wanted)?.values().to_vec())
+            }
+            Self::Unknown => Ok(vec![0; rows.num_rows()]),
+        }
+    }
+}
+
 impl ChannelRouter {
+    /// For rows of tables with fixed or postponed buckets. Rows that wait for a bucket go by their key (Java
+    /// `PostponeBucketChannelComputer`); where they get one at once, all of a partition go one way.
+    ///
     /// # Errors
-    /// `Unsupported` for tables whose rows have no fixed bucket; `InvalidInput` without any channel.
+    /// `Unsupported` for tables whose rows have no such bucket; `InvalidInput` without any channel.
     pub fn new(schema: &TableSchema, channels: u32) -> Result<Self> {
+        let options = schema.table_options();
+        let buckets = match schema.bucket_mode()? {
+            BucketMode::Postponed if options.postpone_batch_write_fixed_bucket()? => {
+                return Self::by(schema, ChannelBucket::Unknown, &[], channels);
+            }
+            BucketMode::Postponed => i32::try_from(channels.max(1)).unwrap_or(i32::MAX),
+            _ => fixed_buckets(schema)?,
+        };
+        let bucket = BucketRouter::of(schema, buckets)?;
+        let columns = bucket.key.names.clone();
+        Self::by(schema, ChannelBucket::Key(bucket), &columns, channels)
+    }
+
+    /// For rows that say their bucket, in a column of 32-bit integers.
+    ///
+    /// # Errors
+    /// `InvalidInput` without any channel.
+    pub fn of_assigned(schema: &TableSchema, bucket_column: &str, channels: u32) -> Result<Self> {
+        let column = bucket_column.to_owned();
+        Self::by(schema, ChannelBucket::Column(column.clone()), &[column], channels)
+    }
+
+    fn by(schema: &TableSchema, bucket: ChannelBucket, bucket_columns: &[String], channels: u32) -> Result<Self> {
         if channels == 0 {
             return Err(Error::invalid("expected at least one channel, found none"));
         }
-        let bucket = BucketRouter::of(schema, fixed_buckets(schema)?)?;
         let mut columns = schema.partition_keys.clone();
-        columns.extend(bucket.names.iter().filter(|name| !schema.partition_keys.contains(name)).cloned());
+        columns.extend(bucket_columns.iter().filter(|name| !schema.partition_keys.contains(name)).cloned());
         Ok(Self { schema: schema.clone(), partition: PartitionRouter::of(schema)?, bucket, columns, channels })
     }
 
@@ -80,13 +134,11 @@ impl ChannelRouter {
     /// # Errors
     /// `InvalidInput` for columns that are missing or do not fit.
     pub fn route(&self, rows: &RecordBatch) -> Result<Int32Array> {
-        let count = rows.num_rows();
-        let columns = named_columns(&self.bucket.names, &self.schema, rows)?;
-        let buckets = self.bucket.route(&columns, count)?;
+        let buckets = self.bucket.route(&self.schema, rows)?;
         let channel = |bucket: i32, partition: i32| {
             (i64::from(partition) + i64::from(bucket)).rem_euclid(i64::from(self.channels)) as i32
         };
-        let Some(partition) = self.partition.as_ref().filter(|_| count > 0) else {
+        let Some(partition) = self.partition.as_ref().filter(|_| rows.num_rows() > 0) else {
             return Ok(buckets.into_iter().map(|bucket| channel(bucket, 0)).collect::<Vec<_>>().into());
         };
         let columns = named_columns(&self.schema.partition_keys, &self.schema, rows)?;
@@ -109,7 +161,7 @@ fn fixed_buckets(schema: &TableSchema) -> Result<i32> {
 }
 
 /// Columns of a table in rows that have them under their names.
-fn named_columns(names: &[String], schema: &TableSchema, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
+pub(crate) fn named_columns(names: &[String], schema: &TableSchema, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
     names
         .iter()
         .map(|name| {
@@ -132,6 +184,8 @@ pub(crate) struct Routed {
 pub(crate) struct Router {
     partition: Option<PartitionRouter>,
     bucket: Option<BucketRouter>,
+    /// The one of all rows, where no other is chosen.
+    only: i32,
 }
 
 impl Router {
@@ -140,6 +194,7 @@ impl Router {
         Ok(Self {
             partition: PartitionRouter::of(schema)?,
             bucket: if buckets > 0 { Some(BucketRouter::of(schema, buckets)?) } else { None },
+            only: if buckets == POSTPONED_BUCKET { POSTPONED_BUCKET } else { 0 },
         })
     }
 
@@ -158,24 +213,32 @@ impl Router {
             return Ok(partitions
                 .into_iter()
                 .zip(pieces)
-                .map(|(partition, rows)| Routed { partition, bucket: 0, rows })
+                .map(|(partition, rows)| Routed { partition, bucket: self.only, rows })
                 .collect());
         };
-        let buckets = bucket.route(&select(values, &bucket.columns), values.num_rows())?;
-        let mut targets = Targets::new(partitions.len(), bucket.buckets);
-        let groups = (0..rows.num_rows()).map(|row| targets.group_of(partition_of.of(row), buckets[row])).collect();
-        let pieces = Groups::Many(groups).split(rows, targets.found.len())?;
-        Ok(targets
-            .found
-            .into_iter()
-            .zip(pieces)
-            .map(|((partition, bucket), rows)| Routed {
-                partition: partitions[partition as usize].clone(),
-                bucket,
-                rows,
-            })
-            .collect())
+        let buckets = bucket.route(&select(values, &bucket.key.places), values.num_rows())?;
+        split_by_bucket(&partitions, &partition_of, &buckets, rows)
     }
+}
+
+/// One piece of `rows` for each bucket of each partition; rows keep their order. Buckets are not negative.
+pub(crate) fn split_by_bucket(
+    partitions: &[BinaryRow],
+    partition_of: &Groups,
+    buckets: &[i32],
+    rows: &RecordBatch,
+) -> Result<Vec<Routed>> {
+    let most = buckets.iter().copied().max().unwrap_or(0).saturating_add(1);
+    let mut targets = Targets::new(partitions.len(), most);
+    let groups = buckets.iter().enumerate().map(|(row, bucket)| targets.group_of(partition_of.of(row), *bucket));
+    let groups = Groups::Many(groups.collect());
+    let pieces = groups.split(rows, targets.found.len())?;
+    let routed = targets.found.into_iter().zip(pieces).map(|((partition, bucket), rows)| Routed {
+        partition: partitions[partition as usize].clone(),
+        bucket,
+        rows,
+    });
+    Ok(routed.collect())
 }
 
 /// The buckets of partitions that occur, numbered from 0 by first appearance.
@@ -214,13 +277,13 @@ impl Targets {
 }
 
 /// The group of each row, numbered from 0 by first appearance.
-enum Groups {
+pub(crate) enum Groups {
     One,
     Many(Vec<u32>),
 }
 
 impl Groups {
-    fn of(&self, row: usize) -> u32 {
+    pub(crate) fn of(&self, row: usize) -> u32 {
         match self {
             Self::One => 0,
             Self::Many(groups) => groups[row],
@@ -267,14 +330,14 @@ impl Groups {
 }
 
 #[derive(Debug)]
-struct PartitionRouter {
-    columns: Vec<usize>,
+pub(crate) struct PartitionRouter {
+    pub(crate) columns: Vec<usize>,
     types: Vec<DataType>,
     converter: RowConverter,
 }
 
 impl PartitionRouter {
-    fn of(schema: &TableSchema) -> Result<Option<Self>> {
+    pub(crate) fn of(schema: &TableSchema) -> Result<Option<Self>> {
         if schema.partition_keys.is_empty() {
             return Ok(None);
         }
@@ -287,7 +350,7 @@ impl PartitionRouter {
 
     /// The partitions of rows, of which there is at least one, by their partition columns; and which of them each row is
     /// in.
-    fn route(&self, columns: &[ArrayRef]) -> Result<(Vec<BinaryRow>, Groups)> {
+    pub(crate) fn route(&self, columns: &[ArrayRef]) -> Result<(Vec<BinaryRow>, Groups)> {
         let keys = self.converter.convert_columns(columns).map_err(arrow_error)?;
         let mut first_rows: Vec<usize> = vec![0];
         let mut groups: Vec<u32> = Vec::with_capacity(keys.num_rows());
@@ -322,9 +385,7 @@ impl PartitionRouter {
 
 #[derive(Debug)]
 struct BucketRouter {
-    names: Vec<String>,
-    columns: Vec<usize>,
-    types: Vec<DataType>,
+    key: KeyColumns,
     function: BucketFunction,
     buckets: i32,
 }
@@ -332,75 +393,17 @@ struct BucketRouter {
 impl BucketRouter {
     fn of(schema: &TableSchema, buckets: i32) -> Result<Self> {
         let names: Vec<String> = schema.bucket_key_fields()?.into_iter().map(|field| field.name).collect();
-        let (columns, types) = columns_of(schema, &names)?;
-        Ok(Self { names, columns, types, function: schema.table_options().bucket_function()?, buckets })
+        let key = KeyColumns::of(schema, names)?;
+        Ok(Self { key, function: schema.table_options().bucket_function()?, buckets })
     }
 
     /// The bucket of each of `rows` rows, by the columns of the bucket key.
     fn route(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<i32>> {
-        if self.function == BucketFunction::Default
-            && let Some(hashes) = hashes_of_integers(columns)
-        {
+        if self.function == BucketFunction::Default {
+            let hashes = self.key.hashes(columns, rows)?;
             return Ok(hashes.into_iter().map(|hash| bucket_of_hash(hash, self.buckets)).collect());
         }
-        let keys: Vec<KeyColumn<'_>> =
-            columns.iter().zip(&self.types).map(|(column, data_type)| KeyColumn::of(column, data_type)).collect();
-        let mut key = BinaryRowWriter::new(keys.len());
-        (0..rows)
-            .map(|row| {
-                key.reset();
-                for (at, column) in keys.iter().enumerate() {
-                    column.put(row, at, &mut key)?;
-                }
-                match self.function {
-                    BucketFunction::Default => Ok(bucket_of_hash(murmur_hash_words(key.as_bytes()), self.buckets)),
-                    other => bucket_of(other, &key.to_row(), &self.types, self.buckets),
-                }
-            })
-            .collect()
-    }
-}
-
-/// The hashes of keys of one column of INT or BIGINT without NULL, which are the most common ones.
-fn hashes_of_integers(columns: &[ArrayRef]) -> Option<Vec<i32>> {
-    let [column] = columns else { return None };
-    if column.null_count() > 0 {
-        return None;
-    }
-    if let Some(values) = column.as_primitive_opt::<Int64Type>() {
-        return Some(values.values().iter().map(|value| hash_of_slot(*value as u64)).collect());
-    }
-    let values = column.as_primitive_opt::<Int32Type>()?;
-    Some(values.values().iter().map(|value| hash_of_slot(u64::from(*value as u32))).collect())
-}
-
-/// A column of the bucket key, with the types that are common there unpacked.
-struct KeyColumn<'a> {
-    array: &'a ArrayRef,
-    data_type: &'a DataType,
-    no_nulls: bool,
-}
-
-impl<'a> KeyColumn<'a> {
-    fn of(array: &'a ArrayRef, data_type: &'a DataType) -> Self {
-        Self { array, data_type, no_nulls: array.null_count() == 0 }
-    }
-
-    fn put(&self, row: usize, at: usize, key: &mut BinaryRowWriter) -> Result<()> {
-        if !self.no_nulls && self.array.is_null(row) {
-            key.set_null(at, self.data_type);
-            return Ok(());
-        }
-        match self.data_type.kind {
-            TypeKind::TinyInt => key.set_i8(at, self.array.as_primitive::<Int8Type>().value(row)),
-            TypeKind::SmallInt => key.set_i16(at, self.array.as_primitive::<Int16Type>().value(row)),
-            TypeKind::Int => key.set_i32(at, self.array.as_primitive::<Int32Type>().value(row)),
-            TypeKind::BigInt => key.set_i64(at, self.array.as_primitive::<Int64Type>().value(row)),
-            TypeKind::Date => key.set_i32(at, self.array.as_primitive::<Date32Type>().value(row)),
-            TypeKind::Char(_) | TypeKind::VarChar(_) => key.set_str(at, self.array.as_string::<i32>().value(row)),
-            _ => key.set_datum(at, datum_at(self.array.as_ref(), self.data_type, row)?.as_ref(), self.data_type)?,
-        }
-        Ok(())
+        self.key.each(columns, rows, |key| bucket_of(self.function, &key.to_row(), &self.key.types, self.buckets))
     }
 }
 
@@ -417,7 +420,7 @@ fn columns_of(schema: &TableSchema, names: &[String]) -> Result<(Vec<usize>, Vec
         .collect()
 }
 
-fn select(batch: &RecordBatch, columns: &[usize]) -> Vec<ArrayRef> {
+pub(crate) fn select(batch: &RecordBatch, columns: &[usize]) -> Vec<ArrayRef> {
     columns.iter().map(|at| batch.column(*at).clone()).collect()
 }
 

@@ -1,6 +1,7 @@
 //! Values that tests are made of.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use paimon_io::{TableStore, testkit};
 use paimon_spec::{
@@ -38,6 +39,12 @@ pub(crate) fn data_file(name: &str) -> DataFileMeta {
         value_stats_cols: Some(Vec::new()),
         ..testkit::data_file(name, 100, 10)
     }
+}
+
+/// A file of a [`keyed`] table, on a level, of these keys.
+pub(crate) fn sorted_file(name: &str, level: i32, keys: Range<i64>) -> DataFileMeta {
+    let key = |k| BinaryRow::from_values(&[Some(Datum::BigInt(k))], &[DataType::not_null(TypeKind::BigInt)]).unwrap();
+    DataFileMeta { level, min_key: key(keys.start), max_key: key(keys.end - 1), ..data_file(name) }
 }
 
 /// An entry of a table without partitions and buckets.

@@ -3,18 +3,22 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use arrow::array::RecordBatch;
+use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use paimon_io::{TableStore, background};
-use paimon_spec::{BinaryRow, CommitMessage, Result};
+use paimon_spec::{BinaryRow, BucketMode, CommitMessage, FileKind, Result, TableSchema};
 
 use crate::WriteOptions;
 use crate::align::Aligner;
+use crate::assign::{Assigner, IndexChanges, Share};
 use crate::bucket_writer::{BucketWriter, TableKind};
 use crate::existing::Existing;
-use crate::options::{UNAWARE_BUCKET, require_visible, require_writable};
+use crate::key_value::IncomingRows;
+use crate::options::require_writable;
 use crate::route::{Routed, Router};
 use crate::write_type::WriteType;
 
@@ -47,8 +51,16 @@ pub struct TableWriter {
     router: Router,
     memory_bytes: u64,
     total_buckets: i32,
+    has_buckets: bool,
     overwrites: bool,
+    options: WriteOptions,
+    /// Whether rows find their bucket by what the table holds, or say it.
+    assigns: bool,
+    /// Decides on the buckets of rows of tables with dynamic buckets, once there are rows.
+    assigner: Option<Assigner>,
     writers: HashMap<(BinaryRow, i32), BucketWriter>,
+    /// Index files that are written.
+    indexes: IndexChanges,
     /// What is there of bucketed tables, once it was needed.
     existing: Option<Existing>,
 }
@@ -63,28 +75,33 @@ impl TableWriter {
     /// A writer of the schema that `store` carries.
     ///
     /// # Errors
-    /// `Unsupported` for tables whose rows this build does not write, naming why, and for rows that nobody would see
-    /// before a compaction; `InvalidInput` for unusable options.
-    pub async fn open(store: TableStore, options: WriteOptions) -> Result<Self> {
-        let schema = store.schema();
-        require_writable(schema)?;
-        if !options.overwrite {
-            require_visible(schema)?;
-        }
-        let write_type = WriteType::of(schema, options.write_type.as_deref())?;
-        Ok(Self {
-            kind: TableKind::new(&store, &options, &write_type)?,
-            aligner: Aligner::new(&write_type)?,
-            router: Router::of(&write_type.schema)?,
-            memory_bytes: match options.memory_bytes {
-                Some(bytes) => bytes,
-                None => store.options().write_buffer_bytes()?,
-            },
-            total_buckets: store.options().bucket()?,
-            overwrites: options.overwrite,
-            writers: HashMap::new(),
-            existing: None,
-            store,
+    /// `Unsupported` for tables whose rows this build does not write, naming why; `InvalidInput` for unusable
+    /// options.
+    pub fn open(store: TableStore, options: WriteOptions) -> BoxFuture<'static, Result<Self>> {
+        Box::pin(async move {
+            let schema = store.schema();
+            require_writable(schema)?;
+            let write_type = WriteType::of(schema, options.write_type.as_deref())?;
+            let mode = schema.bucket_mode()?;
+            Ok(Self {
+                kind: TableKind::new(&store, &options, &write_type)?,
+                aligner: Aligner::new(&write_type)?,
+                router: Router::of(&write_type.schema)?,
+                memory_bytes: match options.memory_bytes {
+                    Some(bytes) => bytes,
+                    None => store.options().write_buffer_bytes()?,
+                },
+                total_buckets: store.options().bucket()?,
+                overwrites: options.overwrite,
+                has_buckets: mode != BucketMode::Unaware,
+                assigns: options.assigned.is_some() || assigns(schema, mode)?,
+                assigner: None,
+                writers: HashMap::new(),
+                indexes: HashMap::new(),
+                existing: None,
+                options,
+                store,
+            })
         })
     }
 
@@ -98,10 +115,27 @@ impl TableWriter {
     /// the table's types cannot hold, for rows whose kind is none or that the merge engine does not take, and for
     /// partitions whose rows are in another number of buckets: nothing of the batch is written then. `Storage` and its
     /// kin when a file cannot be written.
-    pub async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let incoming = self.kind.rows(&self.aligner, batch)?;
-        let routed = self.router.route(&incoming.values, &incoming.rows)?;
-        drop(incoming);
+    pub fn write<'a>(&'a mut self, batch: &'a RecordBatch) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let incoming = self.kind.rows(&self.aligner, batch)?;
+            self.write_incoming(incoming).await
+        })
+    }
+
+    /// Writes rows that are known to be of the table.
+    pub(crate) async fn write_incoming(&mut self, incoming: IncomingRows) -> Result<()> {
+        if self.assigns && self.assigner.is_none() {
+            let share = Share::default();
+            self.assigner = Assigner::open(&self.store, share, &self.options, self.memory_bytes).await?;
+        }
+        let routed = match &mut self.assigner {
+            Some(assigner) => assigner.assign(&self.store, incoming).await?,
+            None => self.router.route(&incoming.values, &incoming.rows)?,
+        };
+        self.write_routed(routed).await
+    }
+
+    async fn write_routed(&mut self, routed: Vec<Routed>) -> Result<()> {
         self.open_buckets(&routed).await?;
         for Routed { partition, bucket, rows } in routed {
             if let Some(writer) = self.writers.get_mut(&(partition, bucket)) {
@@ -117,31 +151,65 @@ impl TableWriter {
     /// # Errors
     /// `Storage` and its kin, and what merging rows refuses; all files of this writer are deleted then, as far as that
     /// succeeds.
-    pub async fn prepare_commit(mut self) -> Result<Vec<CommitMessage>> {
-        if let Err(error) = self.finish().await {
-            // What counts is why the files could not be completed.
-            let _ = self.abort().await;
-            return Err(error);
-        }
-        let mut messages: Vec<CommitMessage> =
-            self.writers.into_values().filter_map(|writer| writer.into_message(self.total_buckets)).collect();
-        messages.sort_by(|a, b| (a.partition.as_bytes(), a.bucket).cmp(&(b.partition.as_bytes(), b.bucket)));
-        Ok(messages)
+    pub fn prepare_commit(mut self) -> BoxFuture<'static, Result<Vec<CommitMessage>>> {
+        Box::pin(async move {
+            if let Err(error) = self.finish().await {
+                // What counts is why the files could not be completed.
+                let _ = self.abort().await;
+                return Err(error);
+            }
+            let Self { writers, mut indexes, assigner, total_buckets, .. } = self;
+            let messages = writers.into_iter().filter_map(|(place, writer)| {
+                let index_changes = indexes.remove(&place).unwrap_or_default();
+                let (partition, bucket) = place;
+                let own = assigner.as_ref().and_then(|assigner| assigner.total_buckets(&partition));
+                let total_buckets = own.unwrap_or(total_buckets);
+                let written = writer.into_message(total_buckets);
+                let mut message = written.unwrap_or_else(|| CommitMessage::of(partition, bucket, total_buckets));
+                message.index_changes.extend(index_changes);
+                message.check_from_snapshot = assigner.as_ref().and_then(Assigner::base_snapshot);
+                (!message.is_empty()).then_some(message)
+            });
+            let mut messages: Vec<CommitMessage> = messages.collect();
+            messages.sort_by(|a, b| (a.partition.as_bytes(), a.bucket).cmp(&(b.partition.as_bytes(), b.bucket)));
+            Ok(messages)
+        })
     }
 
     /// Deletes all files of this writer.
     ///
     /// # Errors
     /// The first failure; the rest is deleted all the same.
-    pub async fn abort(mut self) -> Result<()> {
-        let mut outcome = Ok(());
-        for writer in self.writers.values_mut() {
-            outcome = outcome.and(writer.abort(&self.store).await);
-        }
-        outcome
+    pub fn abort(mut self) -> BoxFuture<'static, Result<()>> {
+        Box::pin(async move {
+            let mut outcome = Ok(());
+            for writer in self.writers.values_mut() {
+                outcome = outcome.and(writer.abort(&self.store).await);
+            }
+            for entry in std::mem::take(&mut self.indexes).into_values().flatten() {
+                if entry.kind == FileKind::Add {
+                    let path = self.store.index_path(&entry, &entry.partition)?;
+                    outcome = outcome.and(self.store.storage().delete(&path).await);
+                }
+            }
+            outcome
+        })
     }
 
     async fn finish(&mut self) -> Result<()> {
+        while let Some(assigner) = &mut self.assigner
+            && let Some(routed) = assigner.finish().await?
+        {
+            self.write_routed(routed).await?;
+        }
+        self.finish_buckets().await?;
+        match &mut self.assigner {
+            Some(assigner) => assigner.write_indexes(&self.store, &mut self.indexes).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn finish_buckets(&mut self) -> Result<()> {
         let spilled = self.writers.values().any(BucketWriter::has_spilled);
         let concurrency = if spilled { SPILLED_FINISH_CONCURRENCY } else { FINISH_CONCURRENCY };
         let mut tasks = stream::iter(self.writers.drain().collect::<Vec<_>>())
@@ -170,19 +238,21 @@ impl TableWriter {
             return Ok(());
         }
         // Tables without buckets have no order, and begin at 0 (Java `AppendFileStoreWrite`).
-        if self.existing.is_none() && self.total_buckets != UNAWARE_BUCKET {
+        if self.existing.is_none() && self.has_buckets {
             self.existing = Some(Existing::read(&self.store, self.overwrites).await?);
         }
         if let Some(existing) = &self.existing {
             let partitions: HashSet<&BinaryRow> = new.iter().map(|piece| &piece.partition).collect();
             for partition in partitions {
-                existing.check_total_buckets(&self.store, partition, self.total_buckets)?;
+                let own = self.assigner.as_ref().and_then(|assigner| assigner.total_buckets(partition));
+                existing.check_total_buckets(&self.store, partition, own.unwrap_or(self.total_buckets))?;
             }
         }
         for Routed { partition, bucket, .. } in new {
-            let next = self.existing.as_ref().map_or(0, |there| there.next_sequence_number(partition, *bucket));
-            let writer = self.kind.open(&self.store, partition.clone(), *bucket, next)?;
-            self.writers.insert((partition.clone(), *bucket), writer);
+            if let Entry::Vacant(place) = self.writers.entry((partition.clone(), *bucket)) {
+                let next = self.existing.as_ref().map_or(0, |there| there.next_sequence_number(partition, *bucket));
+                place.insert(self.kind.open(&self.store, partition.clone(), *bucket, next)?);
+            }
         }
         Ok(())
     }
@@ -190,7 +260,8 @@ impl TableWriter {
     /// While the rows in memory take more than the budget, relieves the bucket that holds most of them.
     async fn free_memory(&mut self) -> Result<()> {
         loop {
-            let taken: u64 = self.writers.values().map(BucketWriter::memory).sum();
+            let assigner = self.assigner.as_ref().map_or(0, Assigner::memory);
+            let taken: u64 = self.writers.values().map(BucketWriter::memory).sum::<u64>() + assigner;
             if taken <= self.memory_bytes {
                 return Ok(());
             }
@@ -200,4 +271,13 @@ impl TableWriter {
             }
         }
     }
+}
+
+/// Whether rows find their bucket by what the table holds.
+fn assigns(schema: &TableSchema, mode: BucketMode) -> Result<bool> {
+    Ok(match mode {
+        BucketMode::Dynamic | BucketMode::KeyDynamic => true,
+        BucketMode::Postponed => schema.table_options().postpone_batch_write_fixed_bucket()?,
+        BucketMode::Fixed | BucketMode::Unaware => false,
+    })
 }

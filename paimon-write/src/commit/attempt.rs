@@ -11,18 +11,19 @@ use futures::future::try_join;
 use paimon_io::{PutOutcome, TableStore};
 use paimon_scan::live_entries;
 use paimon_spec::{
-    CommitKind, EntryHead, Error, ErrorKind, FileKind, IndexManifestEntry, KeyComparator, ManifestEntry,
-    ManifestFileMeta, Result, Snapshot, assign_row_ids,
+    BucketMode, CommitKind, EntryHead, Error, ErrorKind, FileKind, IndexManifestEntry, KeyComparator, ManifestEntry,
+    ManifestFileMeta, Result, SimpleStats, Snapshot, assign_row_ids,
 };
 
 use super::changes::Change;
-use super::conflict::{find_conflict, find_key_conflict, find_vector_conflict, live_after};
+use super::conflict::{find_conflict, find_key_conflict, find_left_vector, find_vector_conflict, live_after};
 use super::index_files;
 use super::manifest_files::{ListFile, ManifestFiles};
 use super::manifest_merge;
-use super::overwrite::{PartitionSet, delete_all, delete_index_files};
+use super::overwrite::{PartitionSet, delete_all, replace_index_files};
 use super::row_ids::{RowUpdate, find_row_conflict};
 use super::statistics::row_count;
+use super::strict::StrictMode;
 use super::{CommitRequest, Committed, is_same_commit};
 
 /// Version of the snapshots that are written.
@@ -107,6 +108,7 @@ struct Publication<'a> {
     changelog: Option<WrittenList>,
     /// The columns of rows that change, once they are known.
     update: Option<RowUpdate>,
+    strict: StrictMode,
     /// Manifests before and after the merge of the first try.
     merge: Option<(Vec<ManifestFileMeta>, Vec<ManifestFileMeta>)>,
 }
@@ -138,6 +140,7 @@ impl<'a> Publication<'a> {
             delta: None,
             changelog: None,
             update: None,
+            strict: StrictMode::of(store)?,
             merge: None,
         })
     }
@@ -160,7 +163,7 @@ impl<'a> Publication<'a> {
             if !self.tries.is_empty() {
                 check_identity(self.store, self.request).await?;
             }
-            let snapshot = self.prepare(latest.as_deref()).await?;
+            let Some(snapshot) = self.prepare(latest.as_deref()).await? else { return Ok(Committed::Nothing) };
             let (error, wait) = match self.put(&snapshot).await? {
                 Tried::Published(id) => return Ok(Committed::Snapshot(id)),
                 Tried::LostRace => {
@@ -274,8 +277,8 @@ impl<'a> Publication<'a> {
         }
     }
 
-    /// Writes all that the next snapshot refers to.
-    async fn prepare(&mut self, latest: Option<&Snapshot>) -> Result<Snapshot> {
+    /// Writes all that the next snapshot refers to; `None` when there is nothing to do.
+    async fn prepare(&mut self, latest: Option<&Snapshot>) -> Result<Option<Snapshot>> {
         let store = self.store;
         let Some(schema) = store.latest_schema().await? else {
             return Err(Error::new(ErrorKind::CommitConflict, "the table was dropped while it was committed to")
@@ -288,6 +291,9 @@ impl<'a> Publication<'a> {
             let group = store.options().row_tracking_partition_group_on_commit()?;
             (delta.entries, next_row_id) = assign_row_ids(delta.entries, next_row_id, id, group)?;
         }
+        if store.options().manifest_delete_file_drop_stats()? {
+            delta.entries.iter_mut().filter(|entry| entry.kind == FileKind::Delete).for_each(drop_statistics);
+        }
         let delta_rows = row_count(&delta.entries)?;
         let changelog = &self.change.changelog;
         let changelog_record_count = if changelog.is_empty() { None } else { Some(row_count(changelog)?) };
@@ -296,7 +302,7 @@ impl<'a> Publication<'a> {
             .checked_add(delta_rows)
             .ok_or_else(|| Error::corrupt("expected a table whose rows can be counted, found more than 2^63"))?;
 
-        let (manifests, mut files) = self.base_manifests(latest).await?;
+        let Some((manifests, mut files)) = self.base_manifests(latest).await? else { return Ok(None) };
         let base_list = self.files.add_list(&manifests)?;
         files.insert(base_list.name.clone());
         let delta_list = self.delta_list(&delta.entries, store.options().row_tracking_enabled()?)?;
@@ -345,11 +351,16 @@ impl<'a> Publication<'a> {
         };
         let uuid = snapshot.uuid.clone().unwrap_or_default();
         self.tries.push(Try { uuid, snapshot_id: snapshot.id, files });
-        Ok(snapshot)
+        Ok(Some(snapshot))
     }
 
-    /// The manifests of the state before, some of them merged, and the names of all of them.
-    async fn base_manifests(&mut self, latest: Option<&Snapshot>) -> Result<(Vec<ManifestFileMeta>, HashSet<String>)> {
+    /// The manifests of the state before, some of them merged, and the names of all of them; `None` when merging them is
+    /// all there is to do, and none would go.
+    async fn base_manifests(
+        &mut self,
+        latest: Option<&Snapshot>,
+    ) -> Result<Option<(Vec<ManifestFileMeta>, HashSet<String>)>> {
+        let merges_all = self.change.merges_manifests;
         let current = match latest {
             Some(latest) => manifests(self.store, latest).await?,
             None => Vec::new(),
@@ -358,13 +369,16 @@ impl<'a> Publication<'a> {
             // The merge of the first try is used again while it fits; another one would make the next race longer.
             Some((before, after)) => manifest_merge::reuse(&current, before, after).unwrap_or(current),
             None => {
-                let merged = manifest_merge::merge(self.store, &current, &mut self.files).await?;
+                let merged = manifest_merge::merge(self.store, merges_all, &current, &mut self.files).await?;
+                if merges_all && merged == current {
+                    return Ok(None);
+                }
                 self.merge = Some((current, merged.clone()));
                 merged
             }
         };
         let names = merged.iter().map(|manifest| manifest.file_name.clone()).collect();
-        Ok((merged, names))
+        Ok(Some((merged, names)))
     }
 
     /// The list of the manifests of `entries`, which are what the state before makes of the change.
@@ -392,21 +406,25 @@ impl<'a> Publication<'a> {
         if let Some(latest) = latest {
             self.check_update(latest).await?;
         }
+        refuse(self.change.reliance.find_conflict(store, latest).await?)?;
         let change = &self.change;
+        let needs_index = change.replaces.is_some() || !change.index_changes.is_empty() || change.deletes_files();
         let previous_index = match latest.and_then(|latest| latest.index_manifest.as_deref()) {
-            Some(name) if change.replaces.is_some() || !change.index_changes.is_empty() => {
-                store.index_manifest(name).await?
-            }
+            Some(name) if needs_index => store.index_manifest(name).await?,
             _ => Arc::default(),
         };
+        let mode = store.schema().bucket_mode()?;
         let (entries, index_changes) = match (&change.replaces, latest) {
             (Some(partitions), Some(latest)) => {
+                if mode == BucketMode::KeyDynamic && !change.entries.is_empty() {
+                    partitions.check_none_stays(store, latest).await?;
+                }
                 let base = partitions.live_entries(store, latest).await?;
-                let entries: Vec<ManifestEntry> = delete_all(&base).chain(change.entries.iter().cloned()).collect();
+                let entries: Vec<ManifestEntry> =
+                    delete_all(&base, mode).chain(change.entries.iter().cloned()).collect();
                 refuse(find_conflict(&base, &entries, CommitKind::Overwrite))?;
                 self.check_keys(live_after(&base, &entries))?;
-                let mut index_changes = delete_index_files(&previous_index, partitions)?;
-                index_changes.extend(change.index_changes.iter().cloned());
+                let index_changes = replace_index_files(&previous_index, partitions, &change.index_changes)?;
                 (entries, index_changes)
             }
             (None, Some(latest)) if !change.only_adds() => {
@@ -433,12 +451,16 @@ impl<'a> Publication<'a> {
                 (change.entries.clone(), change.index_changes.clone())
             }
         };
-        let has_buckets = store.options().bucket()? > 0;
         let index_files = if index_changes.is_empty() {
             None
         } else {
-            Some(index_files::combine(&previous_index, &index_changes, has_buckets)?)
+            Some(index_files::combine(&previous_index, &index_changes, mode != BucketMode::Unaware)?)
         };
+        refuse(find_left_vector(&entries, index_files.as_deref().unwrap_or(&previous_index)))?;
+        if let Some(latest) = latest {
+            let what = (change.kind, entries.as_slice(), index_changes.as_slice());
+            refuse(self.strict.find_conflict(store, &self.request.user, latest, what).await?)?;
+        }
         Ok(Delta { entries, index_files })
     }
 
@@ -502,6 +524,12 @@ impl<'a> Publication<'a> {
 fn backoff_millis(shortest: u64, longest: u64, count: u32) -> u64 {
     let factor = 1_u64.checked_shl(count.saturating_sub(1)).unwrap_or(u64::MAX);
     shortest.saturating_mul(factor).min(longest)
+}
+
+/// Whoever reads deletions wants to know the file alone.
+fn drop_statistics(entry: &mut ManifestEntry) {
+    entry.file.value_stats = SimpleStats::empty();
+    entry.file.value_stats_cols = Some(Vec::new());
 }
 
 fn write_list(files: &mut ManifestFiles<'_>, entries: &[ManifestEntry]) -> Result<WrittenList> {

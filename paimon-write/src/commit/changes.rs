@@ -1,16 +1,19 @@
 //! A request and its messages to the changes they mean.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashSet};
 
 use paimon_spec::{
-    CommitKind, CommitMessage, DELETION_VECTORS, DataFileMeta, Error, FileKind, IndexManifestEntry, ManifestEntry,
-    Result, TableSchema, check_file_name, parse_partition_spec,
+    BucketMode, CommitKind, CommitMessage, DELETION_VECTORS, DataFileMeta, Error, FileKind, IndexManifestEntry,
+    ManifestEntry, POSTPONED_BUCKET, Result, TableSchema, check_file_name, parse_partition_spec,
 };
 
 use super::overwrite::PartitionSet;
+use super::reliance::Reliance;
 use super::upgrade::upgrade;
 use super::{CommitMode, CommitRequest};
-use crate::options::require_visible;
 
 /// What one snapshot changes.
 #[derive(Debug)]
@@ -24,6 +27,10 @@ pub(super) struct Change {
     pub(super) replaces: Option<PartitionSet>,
     /// The snapshot by which it was decided what rows to change.
     pub(super) check_from_snapshot: Option<i64>,
+    /// What else must not have changed.
+    pub(super) reliance: Reliance,
+    /// Whether all it does is to merge manifests, as many as possible.
+    pub(super) merges_manifests: bool,
 }
 
 impl Change {
@@ -35,13 +42,25 @@ impl Change {
             index_changes: Vec::new(),
             replaces: None,
             check_from_snapshot: None,
+            reliance: Reliance::default(),
+            merges_manifests: false,
         }
+    }
+
+    /// Nothing but fewer manifests.
+    pub(super) fn merge_of_manifests() -> Self {
+        Self { merges_manifests: true, ..Self::new(CommitKind::Compact) }
     }
 
     /// Whether it only adds files that fit whatever is there.
     pub(super) fn only_adds(&self) -> bool {
         let is_new = |entry: &ManifestEntry| entry.file.level == 0 && entry.file.first_row_id.is_none();
         self.kind == CommitKind::Append && self.entries.iter().all(is_new)
+    }
+
+    /// Whether it deletes files.
+    pub(super) fn deletes_files(&self) -> bool {
+        self.entries.iter().any(|entry| entry.kind == FileKind::Delete)
     }
 
     fn is_empty(&self) -> bool {
@@ -71,11 +90,11 @@ pub(super) fn plan(schema: &TableSchema, request: &CommitRequest, messages: &[Co
         written.changelog.extend(message.changelog_files.iter().map(add));
         compacted.entries.extend(message.compact_before.iter().map(delete));
         compacted.entries.extend(message.compact_after.iter().map(add));
-        let only_compacts =
-            message.new_files.is_empty() && message.deleted_files.is_empty() && !message.compact_before.is_empty();
-        let target = if only_compacts { &mut compacted } else { &mut written };
-        target.index_changes.extend(message.index_changes.iter().cloned());
+        compacted.changelog.extend(message.compact_changelog.iter().map(add));
+        written.index_changes.extend(message.index_changes.iter().cloned());
+        compacted.index_changes.extend(message.compact_index_changes.iter().cloned());
     }
+    compacted.reliance = Reliance::of_compactions(schema, messages)?;
     written.check_from_snapshot = messages.iter().filter_map(|message| message.check_from_snapshot).min();
     let (has_written, has_compacted) = (!written.is_empty(), !compacted.is_empty());
 
@@ -87,17 +106,15 @@ pub(super) fn plan(schema: &TableSchema, request: &CommitRequest, messages: &[Co
         }
         // Readers of changelogs pass over replaced rows, so Java commits none either.
         written.changelog.clear();
+        compacted.changelog.clear();
         if !has_compacted {
             written.entries = upgrade(schema, written.entries)?;
         }
     }
-    let stay_new = |entry: &ManifestEntry| entry.kind == FileKind::Add && entry.file.level == 0;
-    if written.entries.iter().any(stay_new) {
-        require_visible(schema)?;
-    }
     let partitioned = !schema.partition_keys.is_empty();
     let makes_snapshot = match &request.mode {
         CommitMode::Append => {
+            written.reliance = Reliance::of_rows(schema, messages)?;
             if removes_rows(&written) {
                 written.kind = CommitKind::Overwrite;
             }
@@ -146,7 +163,7 @@ fn removes_rows(change: &Change) -> bool {
         || change.index_changes.iter().any(|change| change.index_type == DELETION_VECTORS)
 }
 
-fn partition_set(schema: &TableSchema, specs: &[BTreeMap<String, String>]) -> Result<PartitionSet> {
+pub(crate) fn partition_set(schema: &TableSchema, specs: &[BTreeMap<String, String>]) -> Result<PartitionSet> {
     if specs.is_empty() {
         return Ok(PartitionSet::all(schema));
     }
@@ -159,13 +176,15 @@ fn partition_set(schema: &TableSchema, specs: &[BTreeMap<String, String>]) -> Re
     Ok(PartitionSet::matching(schema, specs))
 }
 
-/// Rows of one key are ordered by their sequence numbers, which only one writer of a bucket hands out.
+/// Rows of one key are ordered by their sequence numbers, which only one writer of a bucket hands out. Rows that wait for a
+/// bucket get theirs from whoever gives them one.
 fn check_writers(schema: &TableSchema, messages: &[CommitMessage]) -> Result<()> {
     if schema.primary_keys.is_empty() {
         return Ok(());
     }
     let mut written = HashSet::new();
-    for message in messages.iter().filter(|message| !message.new_files.is_empty()) {
+    let writes = |message: &&CommitMessage| !message.new_files.is_empty() && message.bucket != POSTPONED_BUCKET;
+    for message in messages.iter().filter(writes) {
         if !written.insert((&message.partition, message.bucket)) {
             return Err(Error::invalid(format!(
                 "two writers have written to bucket {} of one partition for this commit; which of their rows are newer \
@@ -185,17 +204,24 @@ fn check_message(schema: &TableSchema, message: &CommitMessage) -> Result<()> {
             message.partition.arity()
         )));
     }
-    let buckets = message.total_buckets.max(1);
-    if !(0..buckets).contains(&message.bucket) {
+    let mode = schema.bucket_mode()?;
+    let (wanted, fits) = match (message.total_buckets, mode) {
+        (buckets @ 1.., _) => (format!("a bucket from 0 to {}", buckets - 1), (0..buckets).contains(&message.bucket)),
+        (POSTPONED_BUCKET, BucketMode::Postponed) => {
+            (format!("the bucket {POSTPONED_BUCKET}"), message.bucket == POSTPONED_BUCKET)
+        }
+        (-1, BucketMode::Dynamic | BucketMode::KeyDynamic) => ("a bucket from 0".to_owned(), message.bucket >= 0),
+        _ => ("the bucket 0".to_owned(), message.bucket == 0),
+    };
+    if !fits {
         return Err(Error::invalid(format!(
-            "expected a bucket from 0 to {} in a commit message, found {}",
-            buckets - 1,
-            message.bucket
+            "expected {wanted} in a commit message with {} buckets, found {}",
+            message.total_buckets, message.bucket
         )));
     }
     message
         .files()
         .map(|file| &file.file_name)
-        .chain(message.index_changes.iter().map(|change| &change.file_name))
+        .chain(message.all_index_changes().map(|change| &change.file_name))
         .try_for_each(|name| check_file_name("commit message", name))
 }

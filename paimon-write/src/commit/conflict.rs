@@ -46,6 +46,34 @@ pub enum Conflict {
         /// The data file's name.
         file: String,
     },
+    /// Rows of a file that is to be replaced were deleted since.
+    RowsDeleted {
+        /// The data file's name.
+        file: String,
+        /// The index file with its deletion vector.
+        index: String,
+    },
+    /// Another commit has changed what is above level 0 of a bucket that was compacted.
+    BucketCompacted {
+        /// A file of the other commit.
+        file: String,
+        /// The other commit's snapshot.
+        snapshot: i64,
+    },
+    /// Another job has given buckets to keys.
+    BucketsGiven {
+        /// Of which partition.
+        partition: String,
+        /// The snapshot whose hash index this commit went by; 0: none was there.
+        as_of: i64,
+    },
+    /// Another job has written rows to a table whose keys may move between partitions.
+    RowsWritten {
+        /// The snapshot whose rows this commit went by; 0: none was there.
+        as_of: i64,
+        /// The other job's snapshot.
+        snapshot: i64,
+    },
     /// Rows to be changed by their ids are not (or not all) in files of these ids any more.
     RowsGone {
         /// A file with row ids that are to be changed, or deleted.
@@ -62,6 +90,14 @@ pub enum Conflict {
         file: String,
         /// The other commit's snapshot.
         snapshot: i64,
+    },
+    /// Another commit has changed the same partitions since the snapshot that the option
+    /// `commit.strict-mode.last-safe-snapshot` names.
+    Overtaken {
+        /// The other commit's snapshot.
+        snapshot: i64,
+        /// Who made it.
+        user: String,
     },
 }
 
@@ -85,6 +121,26 @@ impl fmt::Display for Conflict {
             Self::VectorWithoutFile { file } => {
                 write!(f, "rows of data file {file} were to be deleted, but another commit has removed the file")
             }
+            Self::RowsDeleted { file, index } => write!(
+                f,
+                "data file {file} was to be replaced, but another commit has deleted rows of it, with index file {index}"
+            ),
+            Self::BucketCompacted { file, snapshot } => write!(
+                f,
+                "snapshot {snapshot} has changed the files above level 0 of a bucket that was compacted, with data file \
+                 {file}"
+            ),
+            Self::BucketsGiven { partition, as_of } => write!(
+                f,
+                "another job has given buckets to keys of {partition} since snapshot {as_of}, by which this one has: only \
+                 one job at a time can add keys to a partition of a table with dynamic buckets; write the rows again"
+            ),
+            Self::RowsWritten { as_of, snapshot } => write!(
+                f,
+                "snapshot {snapshot} has changed rows since snapshot {as_of}, by which it was decided which partition keys \
+                 are in: only one job at a time can write a table whose keys may move between partitions; write the rows \
+                 again"
+            ),
             Self::RowsGone { file } => write!(
                 f,
                 "the rows that data file {file} is for are not in files of the same row ids any more, because another \
@@ -97,6 +153,11 @@ impl fmt::Display for Conflict {
                 f,
                 "snapshot {snapshot} has changed the same columns of the same rows, with data file {file}: run the update \
                  again"
+            ),
+            Self::Overtaken { snapshot, user } => write!(
+                f,
+                "snapshot {snapshot} of user '{user}' has changed the same partitions since the snapshot that \
+                 'commit.strict-mode.last-safe-snapshot' names: read them again"
             ),
         }
     }
@@ -140,6 +201,22 @@ pub(super) fn find_vector_conflict<'a>(
         .flat_map(|change| change.deletion_vectors.iter().flatten())
         .find(|vector| !live.contains(vector.data_file_name.as_str()))
         .map(|vector| Conflict::VectorWithoutFile { file: vector.data_file_name.clone() })
+}
+
+/// Whether a deletion vector is left of a file that the entries delete, and do not add again (on another level).
+pub(super) fn find_left_vector(entries: &[ManifestEntry], live: &[IndexManifestEntry]) -> Option<Conflict> {
+    let of_kind = |kind| entries.iter().filter(move |entry| entry.kind == kind);
+    let mut deleted: HashSet<&str> = of_kind(FileKind::Delete).map(|entry| entry.file.file_name.as_str()).collect();
+    of_kind(FileKind::Add).for_each(|entry| {
+        deleted.remove(entry.file.file_name.as_str());
+    });
+    live.iter()
+        .flat_map(|index| index.deletion_vectors.iter().flatten().map(move |vector| (index, vector)))
+        .find(|(_, vector)| deleted.contains(vector.data_file_name.as_str()))
+        .map(|(index, vector)| Conflict::RowsDeleted {
+            file: vector.data_file_name.clone(),
+            index: index.file_name.clone(),
+        })
 }
 
 /// Smallest and largest key of a file, and its name.

@@ -28,9 +28,12 @@ impl Slot {
 
 /// The complete list of live index files after `changes`: deletions first, then additions, whatever their order.
 ///
+/// Stricter than Java, where a bucket's new index file takes the place of whatever is there by then: what another commit
+/// has deleted, or the keys that it has added, would be forgotten.
+///
 /// # Errors
-/// `CommitConflict` when a file to be deleted is not there, when one to be added is there, and when a data file would
-/// have two deletion vectors: then another commit has changed the same rows' files.
+/// `CommitConflict` when a file to be deleted is not there, when one to be added is there, or another one in its place,
+/// and when a data file would have two deletion vectors: then another commit has changed the same rows' files.
 pub(super) fn combine(
     previous: &[IndexManifestEntry],
     changes: &[IndexManifestEntry],
@@ -42,20 +45,20 @@ pub(super) fn combine(
     for change in changes.iter().filter(|change| change.kind == FileKind::Delete) {
         let slot = Slot::of(change, has_buckets);
         match places.remove(&slot) {
-            Some(at) => live[at] = None,
-            None if matches!(slot, Slot::File(_)) => {
+            Some(at) if live[at].is_some_and(|entry| entry.file_name == change.file_name) => live[at] = None,
+            Some(_) | None => {
                 return Err(conflict(change, "was to be replaced, but another commit has removed it"));
             }
-            None => {}
         }
     }
     for change in changes.iter().filter(|change| change.kind == FileKind::Add) {
         let slot = Slot::of(change, has_buckets);
-        let is_file = matches!(slot, Slot::File(_));
-        match places.insert(slot, live.len()) {
-            Some(_) if is_file => return Err(conflict(change, "is committed more than once")),
-            Some(replaced) => live[replaced] = None,
-            None => {}
+        let what = match slot {
+            Slot::File(_) => "is committed more than once",
+            Slot::Bucket(..) => "was written without knowing that of another commit for the same bucket",
+        };
+        if places.insert(slot, live.len()).is_some() {
+            return Err(conflict(change, what));
         }
         live.push(Some(change));
     }

@@ -39,19 +39,26 @@ impl Policy {
         })
     }
 
+    /// To merge as many as possible, however small the gain (Java `compactManifest`).
+    fn everything(self) -> Self {
+        Self { min_count: 1, full_merge_bytes: 1, ..self }
+    }
+
     /// Whether a full merge rewrites this manifest whatever is in it.
     fn rewrites(self, manifest: &ManifestFileMeta) -> bool {
         manifest.num_deleted_files > 0 || size(manifest) < self.target_bytes
     }
 }
 
-/// The manifests of a state of the table, some of them merged. New ones are added to `files`.
+/// The manifests of a state of the table, some of them merged, or as many as possible (`all`). New ones are added to
+/// `files`.
 pub(super) async fn merge(
     store: &TableStore,
+    all: bool,
     manifests: &[ManifestFileMeta],
     files: &mut ManifestFiles<'_>,
 ) -> Result<Vec<ManifestFileMeta>> {
-    let policy = Policy::of(store)?;
+    let policy = if all { Policy::of(store)?.everything() } else { Policy::of(store)? };
     match full_merge(store, policy, manifests, files).await? {
         Some(merged) => Ok(merged),
         None => minor_merge(store, policy, manifests, files).await,

@@ -5,6 +5,8 @@
 //! | `changes` | a request and its messages to the changes they mean |
 //! | `attempt` | one try after the other until a snapshot with the changes is published |
 //! | `conflict` | whether changes can be applied to a state of the table |
+//! | `strict` | whether others have changed the same partitions since a snapshot |
+//! | `reliance` | whether what a commit was made from is still as it was |
 //! | `overwrite` | which partitions are replaced, and by that which files go |
 //! | `upgrade` | new files of an overwrite straight to the last level |
 //! | `index_files` | the index files of the next snapshot |
@@ -20,8 +22,10 @@ mod index_files;
 mod manifest_files;
 mod manifest_merge;
 mod overwrite;
+mod reliance;
 mod row_ids;
 mod statistics;
+mod strict;
 mod upgrade;
 
 #[cfg(test)]
@@ -29,14 +33,20 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use paimon_io::TableStore;
-use paimon_spec::{CommitKind, CommitMessage, Error, FileKind, Result, Snapshot, check_file_name};
+use paimon_spec::{CommitKind, CommitMessage, DataFileMeta, Error, FileKind, Result, Snapshot, check_file_name};
 
 pub(crate) use attempt::largest_sequence_number;
+pub(crate) use changes::partition_set;
 pub use conflict::{Conflict, find_conflict};
+pub(crate) use overwrite::PartitionSet;
+pub use statistics::ManifestStats;
+pub(crate) use statistics::manifest_stats;
 
-use crate::options::require_writable;
+use self::changes::Change;
+use crate::options::require_committable;
 
 /// The identifier of commits that are not to be found again: each call of [`commit`] with it makes a new snapshot.
 pub const BATCH_IDENTIFIER: i64 = i64::MAX;
@@ -102,35 +112,71 @@ pub enum Committed {
 /// `overwrite-upgrade`). Changelog files are committed by [`CommitMode::Append`] alone: to readers of changelogs an
 /// overwrite has no changes.
 ///
+/// What messages say of a compaction is published after what they say was written, in a snapshot of its own. When only
+/// the first of the two could be published, the error is one for which [`outcome_is_unknown`] holds.
+///
 /// In a table with row tracking new rows get their ids here, and files their sequence numbers; both follow the snapshot
-/// that the commit is built on. Rows that messages change by their ids must be there as they were: see
+/// that the commit is built on. What a message was made from must be as it was: see
 /// [`CommitMessage::check_from_snapshot`].
 ///
 /// The messages' data files are never deleted here. See [`abort`] for that, and do not call it after an error for which
 /// [`outcome_is_unknown`] holds.
 ///
 /// # Errors
-/// `CommitConflict` when what is to be replaced or deleted is no longer there, when a bucket number differs from that of
-/// the rows that are there, when files of one level would overlap, when the table is another one by now, and (retryable)
-/// when too many races were lost; `InvalidInput` for messages that do not fit the request, for two of one bucket of a
+/// `CommitConflict` when what is to be replaced or deleted is no longer there, when what a message was made from has
+/// changed, when a bucket number differs from that of the rows that are there, when files of one level would overlap,
+/// when the table is another one by now, and (retryable) when too many races were lost; `InvalidInput` for messages that do not fit the request, for two of one bucket of a
 /// primary-key table, and for two changes of one column of a row; `Unsupported` for tables that this build does not write, and for new rows that nobody would see
 /// before a compaction.
-pub async fn commit(store: &TableStore, request: &CommitRequest, messages: &[CommitMessage]) -> Result<Committed> {
-    require_writable(store.schema())?;
-    let mut outcome = Committed::Nothing;
-    for change in changes::plan(store.schema(), request, messages)? {
-        attempt::check_identity(store, request).await?;
-        outcome = match find_committed(store, request, change.kind).await? {
-            Some(id) => Committed::Already(id),
-            None => attempt::publish(store, request, change).await?,
-        };
-    }
-    Ok(outcome)
+pub fn commit<'a>(
+    store: &'a TableStore,
+    request: &'a CommitRequest,
+    messages: &'a [CommitMessage],
+) -> BoxFuture<'a, Result<Committed>> {
+    Box::pin(async move {
+        require_committable(store.schema())?;
+        let mut outcome = Committed::Nothing;
+        for change in changes::plan(store.schema(), request, messages)? {
+            outcome = match (publish_once(store, request, change).await, &outcome) {
+                (Ok(outcome), _) => outcome,
+                (Err(error), Committed::Nothing) => return Err(error),
+                (Err(error), Committed::Snapshot(id) | Committed::Already(id)) => {
+                    return Err(error.with_context(PUBLISHED, id));
+                }
+            };
+        }
+        Ok(outcome)
+    })
 }
 
-/// Whether a failed [`commit`] may have succeeded all the same, so that its files have to stay.
+async fn publish_once(store: &TableStore, request: &CommitRequest, change: Change) -> Result<Committed> {
+    attempt::check_identity(store, request).await?;
+    match find_committed(store, request, change.kind).await? {
+        Some(id) => Ok(Committed::Already(id)),
+        None => attempt::publish(store, request, change).await,
+    }
+}
+
+/// Publishes a snapshot of the same rows whose manifests are as few as possible, and have no deleted files (Java
+/// `FileStoreCommit.compactManifest`); large ones that have none stay. The request's mode does not count, and its
+/// identifier is [`BATCH_IDENTIFIER`] in any case.
+///
+/// # Errors
+/// Those of [`commit`].
+pub fn merge_manifests<'a>(store: &'a TableStore, request: &'a CommitRequest) -> BoxFuture<'a, Result<Committed>> {
+    Box::pin(async move {
+        require_committable(store.schema())?;
+        let request = CommitRequest { identifier: BATCH_IDENTIFIER, ..request.clone() };
+        publish_once(store, &request, Change::merge_of_manifests()).await
+    })
+}
+
+/// The context of errors that has the snapshot in which a part of the commit was published.
+const PUBLISHED: &str = "committed snapshot";
+
+/// Whether a failed [`commit`] may have succeeded all the same, or has in part, so that its files have to stay.
 pub fn outcome_is_unknown(error: &Error) -> bool {
-    error.context("outcome") == Some("unknown")
+    error.context("outcome") == Some("unknown") || error.context(PUBLISHED).is_some()
 }
 
 /// Deletes the new files of messages that are known not to be committed. Only files in the table's own folder are
@@ -138,28 +184,39 @@ pub fn outcome_is_unknown(error: &Error) -> bool {
 ///
 /// # Errors
 /// The first failure; the rest is deleted all the same.
-pub async fn abort(store: &TableStore, messages: &[CommitMessage]) -> Result<()> {
-    let mut paths = Vec::new();
-    for message in messages {
-        let folder = store.bucket_path(&message.partition, message.bucket)?;
-        for file in message.new_files.iter().chain(&message.changelog_files).chain(&message.compact_after) {
-            if file.external_path.is_none() {
-                for name in std::iter::once(&file.file_name).chain(&file.extra_files) {
-                    check_file_name("commit message", name)?;
-                    paths.push(format!("{folder}/{name}"));
+pub fn abort<'a>(store: &'a TableStore, messages: &'a [CommitMessage]) -> BoxFuture<'a, Result<()>> {
+    Box::pin(async move {
+        let mut paths = Vec::new();
+        for message in messages {
+            let folder = store.bucket_path(&message.partition, message.bucket)?;
+            for file in
+                [&message.new_files, &message.changelog_files, &message.compact_after, &message.compact_changelog]
+                    .into_iter()
+                    .flatten()
+                    .filter(|file| !is_there_before(message, file))
+            {
+                if file.external_path.is_none() {
+                    for name in std::iter::once(&file.file_name).chain(&file.extra_files) {
+                        check_file_name("commit message", name)?;
+                        paths.push(format!("{folder}/{name}"));
+                    }
+                }
+            }
+            for index in message.all_index_changes() {
+                if index.kind == FileKind::Add && index.external_path.is_none() {
+                    paths.push(store.index_path(index, &index.partition)?);
                 }
             }
         }
-        for index in &message.index_changes {
-            if index.kind == FileKind::Add && index.external_path.is_none() {
-                check_file_name("commit message", &index.file_name)?;
-                paths.push(store.paths().index(&index.file_name));
-            }
-        }
-    }
-    let deletions: Vec<_> = paths.iter().map(|path| store.storage().delete(path)).collect();
-    let outcomes: Vec<Result<()>> = stream::iter(deletions).buffer_unordered(DELETE_CONCURRENCY).collect().await;
-    outcomes.into_iter().collect()
+        let deletions: Vec<_> = paths.iter().map(|path| store.storage().delete(path)).collect();
+        let outcomes: Vec<Result<()>> = stream::iter(deletions).buffer_unordered(DELETE_CONCURRENCY).collect().await;
+        outcomes.into_iter().collect()
+    })
+}
+
+/// Whether a compaction only moves this file to another level.
+fn is_there_before(message: &CommitMessage, file: &DataFileMeta) -> bool {
+    message.compact_before.iter().any(|before| before.file_name == file.file_name)
 }
 
 /// The newest snapshot that is still there of a user's commit, by the identifier that the commit was made with. Commits
@@ -167,11 +224,13 @@ pub async fn abort(store: &TableStore, messages: &[CommitMessage]) -> Result<()>
 ///
 /// # Errors
 /// Those of reading snapshots.
-pub async fn find_commit(store: &TableStore, user: &str, identifier: i64) -> Result<Option<i64>> {
-    let is_it = |snapshot: &Snapshot| {
-        identifier != BATCH_IDENTIFIER && snapshot.commit_user == user && snapshot.commit_identifier == identifier
-    };
-    find_snapshot(store, &is_it).await
+pub fn find_commit<'a>(store: &'a TableStore, user: &'a str, identifier: i64) -> BoxFuture<'a, Result<Option<i64>>> {
+    Box::pin(async move {
+        let is_it = |snapshot: &Snapshot| {
+            identifier != BATCH_IDENTIFIER && snapshot.commit_user == user && snapshot.commit_identifier == identifier
+        };
+        find_snapshot(store, &is_it).await
+    })
 }
 
 /// The snapshot that already has this commit; a batch commit is not looked for, which would mean to read all snapshots.

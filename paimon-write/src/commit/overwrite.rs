@@ -8,15 +8,18 @@ use std::collections::HashSet;
 use paimon_io::TableStore;
 use paimon_scan::live_entries;
 use paimon_spec::{
-    BinaryRow, DataType, Datum, FileKind, IndexManifestEntry, ManifestEntry, Result, Snapshot, TableSchema,
+    BinaryRow, BucketMode, DataType, Datum, Error, FileKind, IndexManifestEntry, ManifestEntry, Result, Snapshot,
+    TableSchema,
 };
+
+use crate::existing::describe_partition;
 
 /// The values that some of a partition's columns must have.
 type PartitionSpec = Vec<(usize, Option<Datum>)>;
 
 /// A set of partitions of one table.
 #[derive(Debug, Clone)]
-pub(super) struct PartitionSet {
+pub(crate) struct PartitionSet {
     types: Vec<DataType>,
     members: Members,
 }
@@ -31,23 +34,23 @@ enum Members {
 }
 
 impl PartitionSet {
-    pub(super) fn all(schema: &TableSchema) -> Self {
+    pub(crate) fn all(schema: &TableSchema) -> Self {
         Self { types: partition_types(schema), members: Members::All }
     }
 
-    pub(super) fn exactly(schema: &TableSchema, partitions: impl Iterator<Item = BinaryRow>) -> Result<Self> {
+    pub(crate) fn exactly(schema: &TableSchema, partitions: impl Iterator<Item = BinaryRow>) -> Result<Self> {
         let types = partition_types(schema);
         let members = partitions.map(|partition| partition.normalised(&types)).collect::<Result<_>>()?;
         Ok(Self { types, members: Members::Exactly(members) })
     }
 
-    pub(super) fn matching(schema: &TableSchema, specs: Vec<PartitionSpec>) -> Self {
+    pub(crate) fn matching(schema: &TableSchema, specs: Vec<PartitionSpec>) -> Self {
         Self { types: partition_types(schema), members: Members::Matching(specs) }
     }
 
     /// # Errors
     /// `CorruptData` when the partition's bytes are not a partition of the table.
-    pub(super) fn contains(&self, partition: &BinaryRow) -> Result<bool> {
+    pub(crate) fn contains(&self, partition: &BinaryRow) -> Result<bool> {
         match &self.members {
             Members::All => Ok(true),
             Members::Exactly(members) => {
@@ -60,8 +63,24 @@ impl PartitionSet {
         }
     }
 
+    /// Refuses to replace these partitions by new rows while others stay, in a table whose keys may be in any: nobody
+    /// knows which of the new keys are in those.
+    ///
+    /// # Errors
+    /// `Unsupported`, naming a partition that would stay.
+    pub(super) async fn check_none_stays(&self, store: &TableStore, snapshot: &Snapshot) -> Result<()> {
+        let stays = |partition: &BinaryRow, _bucket: i32| !self.contains(partition).unwrap_or(false);
+        let Some(entry) = live_entries(store, snapshot, &stays).await?.into_iter().next() else { return Ok(()) };
+        Err(Error::unsupported(format!(
+            "rows of some partitions cannot be replaced in a table whose keys may move between partitions, because \
+             {} stays, and may have the same keys: overwrite the whole table ('dynamic-partition-overwrite' = \
+             'false'), or write without overwriting",
+            describe_partition(store, &entry.partition)?
+        )))
+    }
+
     /// The live files of these partitions.
-    pub(super) async fn live_entries(&self, store: &TableStore, snapshot: &Snapshot) -> Result<Vec<ManifestEntry>> {
+    pub(crate) async fn live_entries(&self, store: &TableStore, snapshot: &Snapshot) -> Result<Vec<ManifestEntry>> {
         // A partition that cannot be read is kept here, for its error to be reported below.
         let keep = |partition: &BinaryRow, _bucket: i32| self.contains(partition).unwrap_or(true);
         let entries = live_entries(store, snapshot, &keep).await?;
@@ -70,23 +89,32 @@ impl PartitionSet {
     }
 }
 
-/// Deletions of all of `live`, but for files that wait in a postponed bucket: those are not rows of the table yet.
-pub(super) fn delete_all(live: &[ManifestEntry]) -> impl Iterator<Item = ManifestEntry> + '_ {
-    live.iter().filter(|entry| entry.bucket >= 0).map(|entry| ManifestEntry { kind: FileKind::Delete, ..entry.clone() })
+/// Deletions of all of `live`. Files that wait in a postponed bucket go where the table has such buckets: elsewhere they
+/// are no rows, and nobody makes them some (Java `OverwriteChangesProvider`).
+pub(super) fn delete_all(live: &[ManifestEntry], mode: BucketMode) -> impl Iterator<Item = ManifestEntry> + '_ {
+    let goes = move |entry: &&ManifestEntry| entry.bucket >= 0 || mode == BucketMode::Postponed;
+    live.iter().filter(goes).map(|entry| ManifestEntry { kind: FileKind::Delete, ..entry.clone() })
 }
 
-/// Deletions of all index files of `partitions`.
-pub(super) fn delete_index_files(
+/// The index changes of a commit that replaces `partitions`: all index files of these go, whichever of them `changes` may
+/// delete, too.
+pub(super) fn replace_index_files(
     previous: &[IndexManifestEntry],
     partitions: &PartitionSet,
+    changes: &[IndexManifestEntry],
 ) -> Result<Vec<IndexManifestEntry>> {
-    let mut deletions = Vec::new();
+    let mut replaced = Vec::new();
     for entry in previous {
         if partitions.contains(&entry.partition)? {
-            deletions.push(IndexManifestEntry { kind: FileKind::Delete, ..entry.clone() });
+            replaced.push(IndexManifestEntry { kind: FileKind::Delete, ..entry.clone() });
         }
     }
-    Ok(deletions)
+    for change in changes {
+        if change.kind == FileKind::Add || !partitions.contains(&change.partition)? {
+            replaced.push(change.clone());
+        }
+    }
+    Ok(replaced)
 }
 
 fn partition_types(schema: &TableSchema) -> Vec<DataType> {

@@ -6,9 +6,12 @@ mod tests;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
+use futures::future::try_join;
+use paimon_io::TableStore;
 use paimon_spec::predicate::compare;
 use paimon_spec::{
     BinaryRow, DataField, DataType, Datum, Error, FileKind, ManifestEntry, ManifestFileMeta, Result, SimpleStats,
+    Snapshot,
 };
 
 /// The entry of a manifest list for a manifest of `entries`, of which there is at least one (Java `ManifestFile`).
@@ -39,6 +42,34 @@ pub(super) fn describe_manifest(
         total_buckets: None,
         extra_files: None,
     })
+}
+
+/// What a plan has to read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ManifestStats {
+    /// Manifests.
+    pub files: u64,
+    /// Bytes of these.
+    pub bytes: u64,
+    /// Entries in these, deletions of files among them.
+    pub entries: u64,
+}
+
+/// How many manifests a plan of `snapshot` reads, and how much is in them.
+pub(crate) async fn manifest_stats(store: &TableStore, snapshot: &Snapshot) -> Result<ManifestStats> {
+    let (base, delta) = try_join(
+        store.manifest_list(&snapshot.base_manifest_list, snapshot.base_manifest_list_size),
+        store.manifest_list(&snapshot.delta_manifest_list, snapshot.delta_manifest_list_size),
+    )
+    .await?;
+    let mut stats = ManifestStats::default();
+    for manifest in base.iter().chain(delta.iter()) {
+        stats.files += 1;
+        stats.bytes = stats.bytes.saturating_add(u64::try_from(manifest.file_size).unwrap_or(0));
+        let entries = manifest.num_added_files.saturating_add(manifest.num_deleted_files);
+        stats.entries = stats.entries.saturating_add(u64::try_from(entries).unwrap_or(0));
+    }
+    Ok(stats)
 }
 
 /// Rows added less rows deleted.

@@ -213,13 +213,20 @@ async fn rows_of_a_file_that_is_gone_cannot_be_deleted() {
 
 // ---- refusals
 
+fn compaction(before: &str, after: &str) -> CommitMessage {
+    CommitMessage {
+        compact_before: vec![data_file(before)],
+        compact_after: vec![data_file(after)],
+        compact_changelog: vec![data_file("changelog")],
+        ..adds(unpartitioned(), &[])
+    }
+}
+
 #[tokio::test]
 async fn a_file_that_is_gone_cannot_be_replaced() {
     let table = testkit::create_table(schema(false, &[])).await;
     let _ = append(&table, &["a"]).await.unwrap();
-    let mut compaction = adds(unpartitioned(), &[]);
-    compaction.compact_before = vec![data_file("a")];
-    compaction.compact_after = vec![data_file("a2")];
+    let mut compaction = compaction("a", "a2");
     let request = request(&table, CommitMode::Append).await;
     assert_eq!(commit(&table, &request, std::slice::from_ref(&compaction)).await.unwrap(), Committed::Snapshot(2));
     assert_eq!(table.latest_snapshot().await.unwrap().unwrap().commit_kind, CommitKind::Compact);
@@ -406,12 +413,13 @@ enum Action {
     Append,
     Overwrite,
     Truncate,
+    Compact,
 }
 
 #[rstest]
 #[tokio::test]
 async fn whichever_call_fails_a_commit_is_made_whole_or_not_at_all(
-    #[values(Action::Append, Action::Overwrite, Action::Truncate)] action: Action,
+    #[values(Action::Append, Action::Overwrite, Action::Truncate, Action::Compact)] action: Action,
     #[values(false, true)] answer_is_lost: bool,
     #[values(1, 3)] failing_calls: u64,
 ) {
@@ -419,6 +427,7 @@ async fn whichever_call_fails_a_commit_is_made_whole_or_not_at_all(
         Action::Append => (CommitMode::Append, vec![adds(unpartitioned(), &["new"])], &["old"], &["new", "old"]),
         Action::Overwrite => (CommitMode::OverwriteDynamic, vec![adds(unpartitioned(), &["new"])], &["old"], &["new"]),
         Action::Truncate => (CommitMode::Truncate(Vec::new()), Vec::new(), &["old"], &[]),
+        Action::Compact => (CommitMode::Append, vec![compaction("old", "new")], &["old"], &["new"]),
     };
     let mut call = 0;
     loop {

@@ -6,12 +6,12 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use paimon_io::{BatchStream, SpilledRun, TableStore};
 use paimon_merge::{KeyedLayout, MergeFunction, merge_buffer, merge_sorted};
-use paimon_spec::{BinaryRow, CommitMessage, DataFileMeta, Error, Result};
+use paimon_spec::{BinaryRow, CommitMessage, Error, Result};
 
+use super::output::Output;
 use super::table::{FileStyle, KeyedTable};
 use super::unmerged::Unmerged;
 use crate::append::bytes_of;
-use crate::rolling::{FinishedFile, RollingWriter};
 
 /// Memory that sorting takes for each row, besides its values.
 const SORT_BYTES: u64 = 40;
@@ -19,6 +19,9 @@ const SORT_BYTES: u64 = 40;
 /// As many spilled runs of about one size become one, so that few are open at once, each with a batch of about 256 KiB
 /// in memory, however many rows there are.
 const RUNS_OF_A_SIZE: usize = 16;
+
+/// The sequence number of rows that get one when they find their bucket (Java `KeyValue.UNKNOWN_SEQUENCE`).
+const UNKNOWN_SEQUENCE_NUMBER: i64 = -1;
 
 /// Bytes of the batches that a merge makes, about, and their rows, at most.
 const MERGED_BYTES: u64 = 4 << 20;
@@ -46,11 +49,14 @@ pub(crate) struct KeyValueWriter {
     changelog: Option<Output>,
 }
 
-/// Files of one kind.
-struct Output {
-    rolling: RollingWriter,
-    finished: Vec<FinishedFile>,
-    files: Vec<DataFileMeta>,
+/// The sequence numbers that rows have in files.
+enum Numbers<'a> {
+    /// Those that they were merged by.
+    Own,
+    /// Numbers of their own, ascending from this one, which then is the next.
+    From(&'a mut i64),
+    /// None yet.
+    Unknown,
 }
 
 impl KeyValueWriter {
@@ -62,10 +68,7 @@ impl KeyValueWriter {
         bucket: i32,
         next_sequence_number: i64,
     ) -> Result<Self> {
-        let output = |style: &FileStyle| {
-            let rolling = style.rolling(store, &partition, bucket)?;
-            Ok::<_, Error>(Output { rolling, finished: Vec::new(), files: Vec::new() })
-        };
+        let output = |style: &Arc<FileStyle>| Output::new(store, Arc::clone(style), &partition, bucket);
         Ok(Self {
             data: output(&table.data)?,
             changelog: table.changelog.as_ref().map(output).transpose()?,
@@ -137,14 +140,18 @@ impl KeyValueWriter {
         // Those that were merged more often are older.
         let spilled: Vec<SpilledRun> = std::mem::take(&mut self.spilled).into_iter().rev().flatten().collect();
         let mut first = self.next_sequence_number;
-        if let (Some(output), Some(style)) = (&mut self.changelog, &table.changelog) {
+        if let Some(output) = &mut self.changelog {
             let rows = sorted(&table, held.clone(), &spilled, Box::new(Unmerged), batch_rows)?;
-            let numbers = table.ordered.then_some(&mut first);
-            output.write(store, &table, style, rows, numbers).await?;
+            let numbers = if table.ordered { Numbers::From(&mut first) } else { Numbers::Own };
+            write(output, store, &table, rows, numbers).await?;
         }
         let rows = sorted(&table, held, &spilled, table.function()?, batch_rows)?;
-        let numbers = table.ordered.then_some(&mut self.next_sequence_number);
-        self.data.write(store, &table, &table.data, rows, numbers).await?;
+        let numbers = match (table.postponed, table.ordered) {
+            (true, _) => Numbers::Unknown,
+            (false, true) => Numbers::From(&mut self.next_sequence_number),
+            (false, false) => Numbers::Own,
+        };
+        write(&mut self.data, store, &table, rows, numbers).await?;
         self.next_sequence_number = self.next_sequence_number.max(first);
         (self.held_bytes, self.held_rows, self.spilled_bytes, self.spilled_rows) = (0, 0, 0, 0);
         Ok(())
@@ -152,19 +159,21 @@ impl KeyValueWriter {
 
     /// Turns complete files into their metadata.
     pub(crate) fn describe(&mut self, now_millis: i64) -> Result<()> {
-        let schema_id = self.table.schema.id;
-        self.data.describe(&self.table.data, schema_id, now_millis)?;
-        match (&mut self.changelog, &self.table.changelog) {
-            (Some(output), Some(style)) => output.describe(style, schema_id, now_millis),
-            _ => Ok(()),
+        self.data.describe(now_millis)?;
+        if self.table.postponed {
+            // Their order is told by their age.
+            for (file, millis) in self.data.files_mut().iter_mut().zip(now_millis..) {
+                file.creation_time_millis = Some(millis);
+            }
         }
+        self.changelog.as_mut().map_or(Ok(()), |output| output.describe(now_millis))
     }
 
     /// What was done here; `None` when nothing was written.
     pub(crate) fn into_message(self, total_buckets: i32) -> Option<CommitMessage> {
         let message = CommitMessage {
-            new_files: self.data.files,
-            changelog_files: self.changelog.map(|output| output.files).unwrap_or_default(),
+            new_files: self.data.into_files(),
+            changelog_files: self.changelog.map(Output::into_files).unwrap_or_default(),
             ..CommitMessage::of(self.partition, self.bucket, total_buckets)
         };
         (!message.is_empty()).then_some(message)
@@ -174,9 +183,9 @@ impl KeyValueWriter {
     pub(crate) async fn abort(&mut self, store: &TableStore) -> Result<()> {
         self.held.clear();
         self.spilled.clear();
-        let mut outcome = self.data.rolling.abort(store).await;
+        let mut outcome = self.data.abort(store).await;
         if let Some(changelog) = &mut self.changelog {
-            outcome = outcome.and(changelog.rolling.abort(store).await);
+            outcome = outcome.and(changelog.abort(store).await);
         }
         outcome
     }
@@ -222,36 +231,26 @@ impl KeyValueWriter {
     }
 }
 
-impl Output {
-    /// Writes merged rows and completes the file. `numbers`: the sequence numbers that rows get instead of theirs.
-    async fn write(
-        &mut self,
-        store: &TableStore,
-        table: &KeyedTable,
-        style: &FileStyle,
-        mut rows: BatchStream,
-        mut numbers: Option<&mut i64>,
-    ) -> Result<()> {
-        while let Some(mut batch) = rows.try_next().await? {
-            if batch.num_rows() == 0 {
-                continue;
+/// Writes merged rows and completes the file.
+async fn write(
+    output: &mut Output,
+    store: &TableStore,
+    table: &KeyedTable,
+    mut rows: BatchStream,
+    mut numbers: Numbers<'_>,
+) -> Result<()> {
+    while let Some(mut batch) = rows.try_next().await? {
+        match &mut numbers {
+            Numbers::Own => {}
+            Numbers::From(next) => batch = renumbered(&table.layout, &batch, next)?,
+            Numbers::Unknown => {
+                let unknown = Int64Array::from_value(UNKNOWN_SEQUENCE_NUMBER, batch.num_rows());
+                batch = with_numbers(&table.layout, &batch, unknown)?;
             }
-            if let Some(next) = &mut numbers {
-                batch = renumbered(&table.layout, &batch, next)?;
-            }
-            let batch = style.columns.to_file(&batch)?;
-            self.rolling.write(store, &style.names, &batch, &mut self.finished).await?;
         }
-        self.finished.extend(self.rolling.roll(store).await?);
-        Ok(())
+        output.push(store, &batch).await?;
     }
-
-    fn describe(&mut self, style: &FileStyle, schema_id: i64, now_millis: i64) -> Result<()> {
-        for file in std::mem::take(&mut self.finished) {
-            self.files.push(style.columns.describe(file, schema_id, &style.stats, now_millis)?);
-        }
-        Ok(())
-    }
+    output.complete(store).await
 }
 
 /// Rows in memory and on disk, sorted and merged. Those on disk are older.
@@ -278,9 +277,14 @@ fn sorted(
 fn renumbered(layout: &KeyedLayout, rows: &RecordBatch, next: &mut i64) -> Result<RecordBatch> {
     let end = i64::try_from(rows.num_rows()).ok().and_then(|rows| next.checked_add(rows));
     let end = end.ok_or_else(|| Error::invalid("a bucket has no sequence numbers left"))?;
-    let mut columns = rows.columns().to_vec();
-    columns[KeyedLayout::SEQUENCE] = Arc::new(Int64Array::from_iter_values(*next..end));
+    let rows = with_numbers(layout, rows, Int64Array::from_iter_values(*next..end))?;
     *next = end;
+    Ok(rows)
+}
+
+fn with_numbers(layout: &KeyedLayout, rows: &RecordBatch, numbers: Int64Array) -> Result<RecordBatch> {
+    let mut columns = rows.columns().to_vec();
+    columns[KeyedLayout::SEQUENCE] = Arc::new(numbers);
     with_schema(layout, columns)
 }
 

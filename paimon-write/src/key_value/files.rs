@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, RecordBatch};
 use arrow::datatypes::{Int8Type, Int64Type, SchemaRef};
 use paimon_io::{arrow_schema, datum_at};
 use paimon_merge::KeyedLayout;
-use paimon_spec::{BinaryRow, DataField, DataFileMeta, DataType, Error, FileSource, Result, RowKind, TableSchema};
+use paimon_spec::{BinaryRow, DataField, DataFileMeta, DataType, Error, Result, RowKind, TableSchema};
 
 use crate::append;
 use crate::file_stats::{StatsLayout, key_stats};
@@ -110,7 +110,7 @@ impl KeyedColumns {
         Ok(())
     }
 
-    /// `DataFileMeta` of a new file of level 0.
+    /// `DataFileMeta` of a new file.
     pub(super) fn describe(
         &self,
         mut file: FinishedFile,
@@ -131,7 +131,6 @@ impl KeyedColumns {
             min_sequence_number: keyed.min_sequence_number,
             max_sequence_number: keyed.max_sequence_number,
             delete_row_count: Some(keyed.delete_rows),
-            file_source: Some(FileSource::Append),
             ..append::describe(file, schema_id, stats, now_millis, 0)?
         })
     }

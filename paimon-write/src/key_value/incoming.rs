@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int8Array, RecordBatch};
-use arrow::compute::filter_record_batch;
+use arrow::compute::{filter, filter_record_batch};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use paimon_io::{arrow_schema, fit_array};
+use paimon_merge::KeyedLayout;
 use paimon_spec::{
     DataField, DataType, Error, MergeEngine, MergeOptions, Result, RowKind, SEQUENCE_NUMBER, TableSchema, TypeKind,
     VALUE_KIND,
@@ -19,6 +20,7 @@ use crate::align::Aligner;
 pub(crate) struct Incoming {
     kinds: Kinds,
     order: Option<String>,
+    bucket: Option<String>,
     /// Primary key, partition columns among it.
     keys: Vec<usize>,
     /// Java `RowKindFilter`.
@@ -47,6 +49,27 @@ pub(crate) struct IncomingRows {
     pub(crate) values: RecordBatch,
     /// The place in the caller's order, if it gives one; what the row does (Int8); the table's columns.
     pub(crate) rows: RecordBatch,
+    /// The bucket of the row (Int32), when it was decided elsewhere.
+    pub(crate) buckets: Option<ArrayRef>,
+}
+
+impl IncomingRows {
+    /// Rows as files of the table have them, with all columns. Their sequence numbers are not kept.
+    ///
+    /// # Errors
+    /// `Internal` for rows with other columns.
+    pub(crate) fn of_layout(rows: &RecordBatch) -> Result<Self> {
+        let from = |first: usize| rows.project(&(first..rows.num_columns()).collect::<Vec<_>>()).map_err(internal);
+        Ok(Self { values: from(KeyedLayout::KIND + 1)?, rows: from(KeyedLayout::KIND)?, buckets: None })
+    }
+}
+
+/// A caller's rows, without the columns that only say what they do, in which order and where; and those columns.
+struct OwnColumns {
+    batch: RecordBatch,
+    kinds: Option<ArrayRef>,
+    order: Option<ArrayRef>,
+    buckets: Option<ArrayRef>,
 }
 
 impl Incoming {
@@ -54,10 +77,14 @@ impl Incoming {
     /// `InvalidInput` when options contradict each other or the table.
     pub(crate) fn of(schema: &TableSchema, options: &WriteOptions) -> Result<Self> {
         let merging = MergeOptions::of(schema)?;
-        for column in [&options.row_kind_column, &options.order_column].into_iter().flatten() {
+        // Rows that know their bucket come from an assigner: what is ignored was left out there, and what it added to take
+        // rows back has a kind of its own.
+        let assigned = options.assigned.as_ref();
+        let bucket = assigned.map(|assigned| assigned.column.clone());
+        for column in [&options.row_kind_column, &options.order_column, &bucket].into_iter().flatten() {
             if schema.field(column).is_some() {
                 return Err(Error::invalid(format!(
-                    "column '{column}' is to say what rows do to their keys, and is a column of the table: rename it, or \
+                    "column '{column}' is to say what rows do to their keys, or where, and is a column of the table: rename it, or \
                      set the table's option 'rowkind.field' or 'sequence.field'"
                 )));
             }
@@ -67,6 +94,7 @@ impl Incoming {
             (None, None) => Kinds::Inserted,
             (Some(field), None) => Kinds::Field(field),
             (None, Some(column)) => Kinds::Column(column.clone()),
+            (Some(_), Some(column)) if assigned.is_some() => Kinds::Column(column.clone()),
             (Some(field), Some(column)) => {
                 return Err(Error::invalid(format!(
                     "column '{column}' is to hold the kinds of rows, but the table's option 'rowkind.field' says that \
@@ -83,9 +111,10 @@ impl Incoming {
         Ok(Self {
             kinds,
             order: options.order_column.clone(),
+            bucket,
             keys: schema.primary_keys.iter().filter_map(place).collect(),
-            ignore_delete: merging.ignore_delete,
-            ignore_update_before: merging.ignore_update_before,
+            ignore_delete: merging.ignore_delete && assigned.is_none(),
+            ignore_update_before: merging.ignore_update_before && assigned.is_none(),
             only_adds: merging.engine == MergeEngine::FirstRow,
             schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
         })
@@ -97,7 +126,7 @@ impl Incoming {
     /// As [`Aligner::align`]; `InvalidInput` for NULL in a key, for texts that are no row kinds, for columns of the
     /// caller's that are missing or of another type, and for rows that the merge engine does not take.
     pub(crate) fn rows(&self, aligner: &Aligner, batch: &RecordBatch) -> Result<IncomingRows> {
-        let (batch, kinds, order) = self.take_own_columns(batch)?;
+        let OwnColumns { batch, kinds, order, buckets } = self.take_own_columns(batch)?;
         let values = aligner.align(&batch)?;
         self.check_keys(&values)?;
         let kinds = match (&self.kinds, kinds) {
@@ -110,16 +139,16 @@ impl Incoming {
         let columns = order.into_iter().chain([Arc::new(kinds) as ArrayRef]).chain(values.columns().iter().cloned());
         let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns.collect()).map_err(internal)?;
         match kept {
-            None => Ok(IncomingRows { values, rows }),
+            None => Ok(IncomingRows { values, rows, buckets }),
             Some(kept) => Ok(IncomingRows {
                 values: filter_record_batch(&values, &kept).map_err(internal)?,
                 rows: filter_record_batch(&rows, &kept).map_err(internal)?,
+                buckets: buckets.map(|buckets| filter(&buckets, &kept)).transpose().map_err(internal)?,
             }),
         }
     }
 
-    /// The batch without the columns that only say what rows do and in which order, and those columns.
-    fn take_own_columns(&self, batch: &RecordBatch) -> Result<(RecordBatch, Option<ArrayRef>, Option<ArrayRef>)> {
+    fn take_own_columns(&self, batch: &RecordBatch) -> Result<OwnColumns> {
         let mut batch = batch.clone();
         let mut take = |name: &str, kind: TypeKind| {
             let Ok(at) = batch.schema().index_of(name) else {
@@ -133,7 +162,8 @@ impl Incoming {
             Kinds::Inserted | Kinds::Field(_) => None,
         };
         let order = self.order.as_ref().map(|name| take(name, TypeKind::BigInt)).transpose()?;
-        Ok((batch, kinds, order))
+        let buckets = self.bucket.as_ref().map(|name| take(name, TypeKind::Int)).transpose()?;
+        Ok(OwnColumns { batch, kinds, order, buckets })
     }
 
     fn check_keys(&self, values: &RecordBatch) -> Result<()> {

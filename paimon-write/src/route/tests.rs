@@ -4,7 +4,7 @@ use std::sync::Arc;
 use arrow::array::{Int32Array, Int64Array, StringArray};
 use arrow::datatypes::Int64Type;
 use paimon_io::arrow_schema;
-use paimon_spec::{DataField, Datum, Schema};
+use paimon_spec::{DataField, Datum, Schema, TypeKind};
 use proptest::prelude::*;
 use rstest::rstest;
 

@@ -87,6 +87,40 @@ fn a_deletion_vector_needs_its_data_file() {
     assert_eq!(find_vector_conflict([entry(Add, "b")].iter(), changes), expected);
 }
 
+#[rstest]
+#[case::of_another_file(&[(Delete, "b"), (Add, "c")], &["a"], None)]
+#[case::of_a_replaced_file(&[(Delete, "a"), (Add, "c")], &["x", "a"], Some("a"))]
+#[case::of_a_file_that_changes_its_level(&[(Delete, "a"), (Add, "a")], &["a"], None)]
+#[case::of_a_new_file(&[(Delete, "a"), (Add, "c")], &["c"], None)]
+#[case::of_none(&[(Delete, "a")], &[], None)]
+fn no_vector_is_left_of_a_replaced_file(
+    #[case] entries: &[(FileKind, &str)],
+    #[case] vectors: &[&str],
+    #[case] expected: Option<&str>,
+) {
+    let entries: Vec<ManifestEntry> = entries.iter().map(|(kind, name)| entry(*kind, name)).collect();
+    let vector = |file: &&str| DeletionVectorMeta {
+        data_file_name: (*file).to_owned(),
+        offset: 1,
+        length: 2,
+        cardinality: None,
+    };
+    let index = IndexManifestEntry {
+        kind: Add,
+        partition: paimon_spec::BinaryRow::empty(),
+        bucket: 0,
+        index_type: DELETION_VECTORS.to_owned(),
+        file_name: "index".to_owned(),
+        file_size: 1,
+        row_count: 1,
+        deletion_vectors: Some(vectors.iter().map(vector).collect()),
+        external_path: None,
+        global_index: None,
+    };
+    let expected = expected.map(|file| Conflict::RowsDeleted { file: file.to_owned(), index: "index".to_owned() });
+    assert_eq!(find_left_vector(&entries, &[index]), expected);
+}
+
 fn sorted_file(name: &str, bucket: i32, level: i32, keys: (i64, i64)) -> ManifestEntry {
     let key = |value| BinaryRow::from_values(&[Some(Datum::BigInt(value))], &[DataType::not_null(TypeKind::BigInt)]);
     let mut entry = ManifestEntry { bucket, total_buckets: 2, ..entry(Add, name) };

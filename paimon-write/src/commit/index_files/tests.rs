@@ -39,14 +39,38 @@ fn names(entries: &[IndexManifestEntry]) -> Vec<&str> {
 }
 
 #[rstest]
-#[case::untouched_files_stay(&[index(Add, 2, "HASH", "c")], &["a", "b", "c"])]
-#[case::a_new_file_takes_the_place_of_the_old_one(&[index(Add, 1, "HASH", "c")], &["b", "c"])]
-#[case::whatever_the_order(&[index(Add, 1, "HASH", "c"), index(Delete, 1, "HASH", "a")], &["b", "c"])]
-#[case::deletions_leave_other_types_alone(&[index(Delete, 1, "HASH", "a")], &["b"])]
-#[case::a_bucket_without_index_can_lose_it(&[index(Delete, 3, "HASH", "x")], &["a", "b"])]
-fn a_bucket_has_one_index_file_of_each_type(#[case] changes: &[IndexManifestEntry], #[case] expected: &[&str]) {
+#[case::untouched_files_stay(&[index(Add, 2, "HASH", "c")], Ok(&["a", "b", "c"][..]))]
+#[case::a_replaced_file(&[index(Delete, 1, "HASH", "a"), index(Add, 1, "HASH", "c")], Ok(&["b", "c"][..]))]
+#[case::whatever_the_order(&[index(Add, 1, "HASH", "c"), index(Delete, 1, "HASH", "a")], Ok(&["b", "c"][..]))]
+#[case::deletions_leave_other_types_alone(&[index(Delete, 1, "HASH", "a")], Ok(&["b"][..]))]
+#[case::a_place_that_is_taken(&[index(Add, 1, "HASH", "c")], Err("c was written without knowing"))]
+#[case::two_for_one_place(
+    &[index(Delete, 1, "HASH", "a"), index(Add, 1, "HASH", "c"), index(Add, 1, "HASH", "d")],
+    Err("d was written without knowing")
+)]
+#[case::another_file_by_now(
+    &[index(Delete, 1, "HASH", "x"), index(Add, 1, "HASH", "c")],
+    Err("x was to be replaced, but another commit has removed it")
+)]
+#[case::nothing_there(&[index(Delete, 3, "HASH", "x")], Err("x was to be replaced"))]
+#[case::one_deletion_too_many(&[index(Delete, 1, "HASH", "a"), index(Delete, 1, "HASH", "a")], Err("a was to be"))]
+fn a_bucket_has_one_index_file_of_each_type(
+    #[case] changes: &[IndexManifestEntry],
+    #[case] expected: std::result::Result<&[&str], &str>,
+) {
     let previous = [index(Add, 1, "HASH", "a"), index(Add, 1, DELETION_VECTORS, "b")];
-    assert_eq!(names(&combine(&previous, changes, true).unwrap()), expected);
+    check(combine(&previous, changes, true), expected);
+}
+
+fn check(found: Result<Vec<IndexManifestEntry>>, expected: std::result::Result<&[&str], &str>) {
+    match (found, expected) {
+        (Ok(found), Ok(expected)) => assert_eq!(names(&found), expected),
+        (Err(error), Err(expected)) => {
+            assert_eq!(error.kind(), ErrorKind::CommitConflict);
+            assert!(error.message().contains(expected), "{error}");
+        }
+        (found, expected) => panic!("expected {expected:?}, found {found:?}"),
+    }
 }
 
 #[rstest]
@@ -58,17 +82,10 @@ fn a_bucket_has_one_index_file_of_each_type(#[case] changes: &[IndexManifestEntr
 #[case::a_file_that_is_there(&[vectors(Add, "v1", &["f3"])], Err("more than once"))]
 fn vectors_of_tables_without_buckets_are_by_file(
     #[case] changes: &[IndexManifestEntry],
-    #[case] expected: Result<&[&str], &str>,
+    #[case] expected: std::result::Result<&[&str], &str>,
 ) {
     let previous = [vectors(Add, "v1", &["f1"])];
-    match (combine(&previous, changes, false), expected) {
-        (Ok(found), Ok(expected)) => assert_eq!(names(&found), expected),
-        (Err(error), Err(expected)) => {
-            assert_eq!(error.kind(), ErrorKind::CommitConflict);
-            assert!(error.message().contains(expected), "{error}");
-        }
-        (found, expected) => panic!("expected {expected:?}, found {found:?}"),
-    }
+    check(combine(&previous, changes, false), expected);
 }
 
 #[test]

@@ -40,10 +40,14 @@ fn a_spec_matches_by_the_columns_it_names() {
     assert!(everything.contains(&partition(Some(7))).unwrap());
 }
 
-#[test]
-fn files_in_a_postponed_bucket_are_left_alone() {
+#[rstest]
+#[case::with_their_table(BucketMode::Postponed, true)]
+#[case::not_from_a_table_that_has_buckets_by_now(BucketMode::Fixed, false)]
+fn files_in_a_postponed_bucket_go(#[case] mode: BucketMode, #[case] goes: bool) {
     let ordinary = entry_in(FileKind::Add, partition(Some(1)), "a");
     let postponed = ManifestEntry { bucket: -2, ..entry_in(FileKind::Add, partition(Some(1)), "b") };
-    let deleted: Vec<ManifestEntry> = delete_all(&[ordinary.clone(), postponed]).collect();
-    assert_eq!(deleted, [ManifestEntry { kind: FileKind::Delete, ..ordinary }]);
+    let deleted: Vec<ManifestEntry> = delete_all(&[ordinary, postponed], mode).collect();
+    let names: Vec<&str> = deleted.iter().map(|entry| entry.file.file_name.as_str()).collect();
+    assert_eq!(names, if goes { vec!["a", "b"] } else { vec!["a"] });
+    assert!(deleted.iter().all(|entry| entry.kind == FileKind::Delete));
 }
