@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 /// Context keys that choose a class or become an attribute.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "database",
     "table",
     "column",
@@ -16,6 +16,7 @@ const KEYS: [&str; 13] = [
     "branch",
     "snapshot",
     "expired snapshot",
+    "committed snapshot",
     "file",
     "path",
     "url",

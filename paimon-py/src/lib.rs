@@ -4,10 +4,12 @@
 //! Python noun; one entrance to the runtime (`runtime::block_on`) and one exit for errors (`errors::to_py_err`).
 //! No rule of the table format lives here.
 
+mod assign;
 mod blob;
 mod blob_views;
 mod branches;
 mod catalog;
+mod compact;
 mod context;
 mod errors;
 mod options;
@@ -45,6 +47,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<update::NativeUpdate>()?;
     module.add_class::<write::NativeWriter>()?;
     module.add_class::<write::NativeCommitMessage>()?;
+    module.add_class::<compact::NativeCompactPlan>()?;
+    module.add_class::<compact::NativeCompactTask>()?;
+    module.add_class::<compact::NativeBucket>()?;
+    module.add_class::<compact::NativeCompacted>()?;
     module.add_function(wrap_pyfunction!(blob::open_file, module)?)?;
     module.add_function(wrap_pyfunction!(blob::encode_descriptor, module)?)?;
     module.add_function(wrap_pyfunction!(blob::decode_descriptor, module)?)?;

@@ -9,16 +9,17 @@ mod view;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
 use paimon_blob::BlobSource;
 use paimon_io::{FileSnapshotCommit, Storage, TableStore, arrow_schema};
 use paimon_merge::ReadRequest;
 use paimon_scan::{ScanRequest, Slice};
 use paimon_spec::{DataField, DataSplit, Error, Result, TableSchema};
-use paimon_write::{ChannelRouter, CommitMode, CommitRequest, Committed, WriteOptions};
+use paimon_write::{
+    AssignedBuckets, AssignedColumns, AssignerRouter, BATCH_IDENTIFIER, ChannelRouter, CommitMode, CommitRequest,
+    Committed, Share, WriteOptions,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use pyo3_arrow::error::PyArrowError;
 use pyo3_arrow::{PyArray, PyRecordBatch};
 
 use self::native_parquet::why_not_native;
@@ -26,8 +27,10 @@ use self::options::{changed_options, on_branch, travels, with_options};
 use self::partition_batch::partition_batch;
 use self::read_point::{Pin, State, StateReader, StateTuple, latest_schema};
 pub(crate) use self::view::{View, column, known_columns};
+use crate::assign;
 use crate::blob::{NativeBlobStream, fetch_blobs, presenter};
 use crate::branches::NativeBranches;
+use crate::compact::{NativeCompactPlan, NativeCompactTask, NativeCompacted, compact_written, messages_of};
 use crate::context::adapt_context;
 use crate::errors::OrRaise;
 use crate::options::without_secrets;
@@ -436,7 +439,11 @@ impl NativeTable {
         Ok(NativeBatch(partition_batch(self.store.schema(), &splits).or_raise(py)?))
     }
 
-    #[pyo3(signature = (memory_bytes=None, *, row_kind_column=None, order_column=None, overwrite=false, write_type=None))]
+    #[pyo3(signature = (
+        memory_bytes=None, *, row_kind_column=None, order_column=None, overwrite=false, write_type=None, assigned=None,
+        commit_user=None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of a Python method")]
     fn writer(
         &self,
         py: Python<'_>,
@@ -445,9 +452,13 @@ impl NativeTable {
         order_column: Option<String>,
         overwrite: bool,
         write_type: Option<Vec<String>>,
+        assigned: Option<(String, Option<i64>)>,
+        commit_user: Option<String>,
     ) -> PyResult<NativeWriter> {
         self.view.require_writable().or_raise(py)?;
-        let options = WriteOptions { memory_bytes, row_kind_column, order_column, overwrite, write_type };
+        let assigned = assigned.map(|(column, base_snapshot)| AssignedBuckets { column, base_snapshot });
+        let options =
+            WriteOptions { memory_bytes, row_kind_column, order_column, overwrite, write_type, assigned, commit_user };
         NativeWriter::open(py, self.store.clone(), options)
     }
 
@@ -462,9 +473,55 @@ impl NativeTable {
 
     fn route(&self, py: Python<'_>, rows: PyRecordBatch, channels: u32) -> PyResult<NativeBatch> {
         let schema = self.store.schema();
-        let routed = py.detach(|| ChannelRouter::new(schema, channels)?.route(rows.as_ref())).or_raise(py)?;
-        let batch = RecordBatch::try_from_iter([("channel", Arc::new(routed) as ArrayRef)]);
-        Ok(NativeBatch(batch.map_err(PyArrowError::from)?))
+        assign::channels(py.detach(|| ChannelRouter::new(schema, channels)?.route(rows.as_ref())).or_raise(py)?)
+    }
+
+    fn assigning_columns(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(AssignerRouter::new(self.store.schema(), 1).or_raise(py)?.columns().to_vec())
+    }
+
+    fn assigners(&self, py: Python<'_>, workers: u32) -> PyResult<u32> {
+        Ok(AssignerRouter::new(self.store.schema(), workers).or_raise(py)?.assigners())
+    }
+
+    fn route_to_assigners(&self, py: Python<'_>, rows: PyRecordBatch, workers: u32) -> PyResult<NativeBatch> {
+        let schema = self.store.schema();
+        assign::channels(py.detach(|| AssignerRouter::new(schema, workers)?.route(rows.as_ref())).or_raise(py)?)
+    }
+
+    fn route_assigned(
+        &self,
+        py: Python<'_>,
+        rows: PyRecordBatch,
+        bucket_column: &str,
+        channels: u32,
+    ) -> PyResult<NativeBatch> {
+        let schema = self.store.schema();
+        let route = || ChannelRouter::of_assigned(schema, bucket_column, channels)?.route(rows.as_ref());
+        assign::channels(py.detach(route).or_raise(py)?)
+    }
+
+    #[pyo3(signature = (
+        rows, *, assigner, assigners, bucket_column, kind_column, row_kind_column=None, order_column=None, overwrite=false
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords of a Python method")]
+    fn assign_buckets(
+        &self,
+        py: Python<'_>,
+        rows: PyRecordBatch,
+        assigner: u32,
+        assigners: u32,
+        bucket_column: String,
+        kind_column: String,
+        row_kind_column: Option<String>,
+        order_column: Option<String>,
+        overwrite: bool,
+    ) -> PyResult<NativeBatch> {
+        self.view.require_writable().or_raise(py)?;
+        let options = WriteOptions { row_kind_column, order_column, overwrite, ..WriteOptions::default() };
+        let columns = AssignedColumns { bucket: bucket_column, row_kind: kind_column };
+        let share = Share { assigner, assigners };
+        assign::assign_buckets(py, self.store.clone(), rows.into_inner(), share, columns, options)
     }
 
     #[pyo3(signature = (messages, *, user, identifier, mode, partition, partitions, properties, identity))]
@@ -492,11 +549,54 @@ impl NativeTable {
         let request = CommitRequest { user, identifier, mode, properties, table_identity: identity };
         let messages: Vec<_> = messages.iter().map(|message| message.0.as_ref().clone()).collect();
         let store = self.store.clone();
-        let committed = block_on(py, async move { paimon_write::commit(&store, &request, &messages).await })?;
-        Ok(match committed {
-            Committed::Snapshot(id) | Committed::Already(id) => Some(id),
-            Committed::Nothing => None,
-        })
+        let (committed, request, messages) = block_on(py, async move {
+            let committed = paimon_write::commit(&store, &request, &messages).await?;
+            Ok((committed, request, messages))
+        })?;
+        let (Committed::Snapshot(id) | Committed::Already(id)) = committed else { return Ok(None) };
+        compact_written(py, &self.store, id, request, messages)?;
+        Ok(Some(id))
+    }
+
+    fn compact_after(&self, py: Python<'_>, snapshot_id: i64, user: String, identity: String) -> PyResult<()> {
+        let store = self.store.clone();
+        let messages = block_on(py, async move { messages_of(&store, snapshot_id).await })?;
+        let request = CommitRequest {
+            user,
+            identifier: BATCH_IDENTIFIER,
+            mode: CommitMode::Append,
+            properties: BTreeMap::new(),
+            table_identity: identity,
+        };
+        compact_written(py, &self.store, snapshot_id, request, messages)
+    }
+
+    #[pyo3(signature = (*, full=false, partitions=None))]
+    fn plan_compaction(
+        &self,
+        py: Python<'_>,
+        full: bool,
+        partitions: Option<Vec<BTreeMap<String, String>>>,
+    ) -> PyResult<NativeCompactPlan> {
+        self.view.require_writable().or_raise(py)?;
+        NativeCompactPlan::make(py, self.store.clone(), full, partitions.unwrap_or_default())
+    }
+
+    fn run_compaction(&self, py: Python<'_>, task: &NativeCompactTask) -> PyResult<Vec<NativeCommitMessage>> {
+        task.run(py, self.store.clone())
+    }
+
+    #[pyo3(signature = (plan, made, *, user, identity))]
+    #[expect(clippy::unused_self, reason = "a method of the table, beside those that lead to it")]
+    fn commit_compaction(
+        &self,
+        py: Python<'_>,
+        plan: &NativeCompactPlan,
+        made: Vec<Vec<PyRef<'_, NativeCommitMessage>>>,
+        user: String,
+        identity: String,
+    ) -> PyResult<NativeCompacted> {
+        plan.commit(py, &made, user, identity)
     }
 
     fn abort(&self, py: Python<'_>, messages: Vec<PyRef<'_, NativeCommitMessage>>) -> PyResult<()> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use paimon_io::TableStore;
-use paimon_spec::{CommitMessage, Error};
+use paimon_spec::{CommitMessage, DataFileMeta, Error};
 use paimon_write::{TableWriter, WriteOptions};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
@@ -132,9 +132,17 @@ impl NativeCommitMessage {
 
     #[getter]
     fn new_files(&self) -> Vec<NativeFile> {
-        let path = |name: &str, external: &Option<String>| external.clone().unwrap_or_else(|| name.to_owned());
-        let file = |file| NativeFile::new(file, path(&file.file_name, &file.external_path), false);
-        self.0.new_files.iter().map(file).collect()
+        native_files(&self.0.new_files)
+    }
+
+    #[getter]
+    fn compact_before(&self) -> Vec<NativeFile> {
+        native_files(&self.0.compact_before)
+    }
+
+    #[getter]
+    fn compact_after(&self) -> Vec<NativeFile> {
+        native_files(&self.0.compact_after)
     }
 
     fn is_empty(&self) -> bool {
@@ -144,4 +152,9 @@ impl NativeCommitMessage {
     fn __repr__(&self) -> String {
         format!("NativeCommitMessage(bucket={}, new_files={})", self.0.bucket, self.0.new_files.len())
     }
+}
+
+fn native_files(files: &[DataFileMeta]) -> Vec<NativeFile> {
+    let path = |file: &DataFileMeta| file.external_path.clone().unwrap_or_else(|| file.file_name.clone());
+    files.iter().map(|file| NativeFile::new(file, path(file), false)).collect()
 }

@@ -14,7 +14,7 @@ import ray
 from daft import col, runners
 
 import pypaimon
-from pypaimon.daft import PaimonCatalog, read_paimon, write_paimon
+from pypaimon.daft import PaimonCatalog, PaimonTable, read_paimon, write_paimon
 from pypaimon.daft.sink import PaimonDataSink
 from test_readme import run, samples
 
@@ -133,14 +133,84 @@ def partitions(warehouse: Warehouse) -> Any:
     return {"result": [result["operation"], result["rows"]], "rows": left, "empty": empty["rows"]}
 
 
+def dynamic(warehouse: Warehouse) -> Any:
+    """20 commits, each of four partitions of the frame."""
+    warehouse.create("db.dynamic", primary_keys=["id"], options={"dynamic-bucket.target-row-num": "7"})
+    table = warehouse.inner.get_table("db.dynamic")
+    seen: dict[int, int] = {}
+    wanted: dict[int, list[Any]] = {}
+    moved = 0
+    for commit in range(20):
+        new = [(id * 7 % 90, str(commit), id) for id in range(commit * 9, commit * 9 + 40)]
+        warehouse.write("db.dynamic", daft.from_arrow(rows(*new)).into_partitions(4))
+        wanted.update({row[0]: list(row) for row in new})
+        builder = table.new_read_builder()
+        for split in builder.new_scan().plan().splits():
+            for id in builder.new_read().to_arrow([split])["id"].to_pylist():
+                moved += seen.setdefault(id, split.bucket) != split.bucket
+    found = warehouse.rows(warehouse.read("db.dynamic"))
+    warehouse.write("db.dynamic", daft.from_arrow(rows(*new)).into_partitions(3), mode="overwrite")
+    kinds = rows((new[0][0], None, None), (95, "f", 4), kind=["-D", "+I"])
+    warehouse.write("db.dynamic", kinds, row_kind_column="kind")
+    last = {row[0]: list(row) for row in (*new[1:], (95, "f", 4)) if row[0] != new[0][0]}
+    return {
+        "moved": moved,
+        "right": found == sorted(wanted.values(), key=repr),
+        "buckets": len(set(seen.values())),
+        "replaced": warehouse.rows(warehouse.read("db.dynamic")) == sorted(last.values(), key=repr),
+    }
+
+
+def moving(warehouse: Warehouse) -> Any:
+    """Keys that are in one partition after another."""
+    schema = COLUMNS.insert(0, pa.field("p", pa.string()))
+    warehouse.create("db.moving", schema, primary_keys=["id"], partition_keys=["p"])
+    wanted: dict[int, list[Any]] = {}
+    for commit in range(4):
+        new = [["xyz"[(id + commit) % 3], id % 30, str(commit), id] for id in range(commit * 7, commit * 7 + 50)]
+        columns = [list(values) for values in zip(*new, strict=True)]
+        warehouse.write("db.moving", daft.from_arrow(pa.table(columns, schema=schema)).into_partitions(3))
+        wanted.update({row[1]: row for row in new})
+    return warehouse.rows(warehouse.read("db.moving")) == sorted(wanted.values(), key=repr)
+
+
+def compaction(warehouse: Warehouse) -> Any:
+    """Rows that are seen at once; then compactions: one of everything, one that fails, one that gives way."""
+    vectors = {"deletion-vectors.enabled": "true"}
+    warehouse.keyed("db.seen", **vectors)
+    for n in range(3):
+        warehouse.write("db.seen", rows(*((id, "a", n) for id in range(n, 6))))
+    seen = warehouse.rows(warehouse.read("db.seen"))
+
+    warehouse.keyed("db.small", buckets=3, **{"write-only": "true"})
+    for n in range(3):
+        warehouse.write("db.small", rows(*((id, "a", n) for id in range(30))))
+    table = PaimonTable(warehouse.inner.get_table("db.small"))
+    steps: list[str] = []
+    dry = table.compact(full=True, dry_run=True).to_pydict()
+    done = table.compact(full=True, progress=lambda step: steps.append(str(step))).to_pydict()
+
+    warehouse.write("db.small", rows(*((id, "b", 9) for id in range(30))))
+    files = [file.path for split in table._inner.native.plan().splits for file in split.files if file.level == 5]
+    Path(files[0].removeprefix("file://")).unlink()
+    before = sorted(str(path) for path in Path(warehouse.options["warehouse"]).rglob("*.parquet"))
+    failed = told(lambda: table.compact(full=True))
+    after = sorted(str(path) for path in Path(warehouse.options["warehouse"]).rglob("*.parquet"))
+    return {
+        "seen": seen,
+        "dry": [dry["files_before"], dry["files_after"]],
+        "done": [done["files_before"][:3], done["files_after"][:3], done["rows_after"][:3], done["gave_way"][:3]],
+        "steps": [step.split(",")[0] for step in steps],
+        "failed": [*failed, Path(files[0]).name, before == after],
+    }
+
+
 def refusals(warehouse: Warehouse) -> Any:
     warehouse.keyed("db.refusing", buckets=1)
-    warehouse.create("db.dynamic", primary_keys=["id"])
     good = rows((1, "a", 1))
     direct = PaimonDataSink(warehouse.inner.get_table("db.refusing"))
     two = daft.from_arrow(rows((1, "a", 1), (2, "b", 2))).into_partitions(2)
     return {
-        "dynamic bucket": told(lambda: warehouse.write("db.dynamic", good)),
         "missing column": told(lambda: warehouse.write("db.refusing", good.drop_columns(["n"]))),
         "row kind": told(
             lambda: warehouse.write("db.refusing", rows((1, "a", 1), kind=["huh"]), row_kind_column="kind")
@@ -162,7 +232,10 @@ def main(path: str) -> None:
     ray.init(num_cpus=2, include_dashboard=False, logging_level="error", log_to_driver=False)
     runners.set_runner_ray()
     warehouse = Warehouse(path)
-    found = {step.__name__: step(warehouse) for step in (readme, upserts, order, joins, partitions, refusals)}
+    found = {
+        step.__name__: step(warehouse)
+        for step in (readme, upserts, order, joins, partitions, dynamic, moving, compaction, refusals)
+    }
     print(json.dumps(found))
 
 

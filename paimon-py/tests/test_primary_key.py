@@ -12,7 +12,7 @@ import pytest
 from conftest import Tables, append, read
 from pypaimon import Schema
 from pypaimon.catalog.filesystem_catalog import FileSystemCatalog
-from pypaimon.exceptions import InvalidInputError, UnsupportedError
+from pypaimon.exceptions import InvalidInputError
 from pypaimon.table.bucket_mode import BucketMode
 from pypaimon.table.file_store_table import FileStoreTable
 
@@ -82,7 +82,8 @@ class TestUpserts:
             assert current.where(col("p") == 1).count_rows() == len(one)
             high = [row for row in state.values() if row[3] % 100 < 30]
             assert current.where(col("n") % 100 < 30).count_rows() == len(high)
-        assert snapshots(table) == 8
+        taken = [table.snapshot_manager().get_snapshot_by_id(id + 1).commit_kind for id in range(snapshots(table))]
+        assert taken.count("APPEND") == 8
 
     def test_a_frame_without_rows_makes_no_snapshot(self, tables: Tables, options: dict[str, str]) -> None:
         table = keyed(tables)
@@ -287,42 +288,39 @@ class TestTables:
         assert catalog.list_tables("db") == []
 
     @pytest.mark.parametrize(
-        ("partition", "given", "mode", "message"),
+        ("partition", "given", "mode"),
         [
-            ([], {}, BucketMode.HASH_DYNAMIC, "bucket"),
-            (["name"], {}, BucketMode.CROSS_PARTITION, "bucket"),
-            ([], {"bucket": "-2"}, BucketMode.POSTPONE_MODE, "postpone"),
-            ([], {"bucket": "1", "merge-engine": "first-row"}, BucketMode.HASH_FIXED, "compact"),
-            ([], {"bucket": "1", "deletion-vectors.enabled": "true"}, BucketMode.HASH_FIXED, "compact"),
+            ([], {}, BucketMode.HASH_DYNAMIC),
+            (["name"], {}, BucketMode.CROSS_PARTITION),
+            ([], {"bucket": "-2"}, BucketMode.POSTPONE_MODE),
+            ([], {"bucket": "1", "merge-engine": "first-row"}, BucketMode.HASH_FIXED),
+            ([], {"bucket": "1", "deletion-vectors.enabled": "true"}, BucketMode.HASH_FIXED),
         ],
     )
-    def test_what_is_not_written_yet_is_named_before_anything_runs(
+    def test_all_kinds_of_buckets_are_written_by_both_interfaces(
         self,
         tables: Tables,
         options: dict[str, str],
         partition: list[str],
         given: dict[str, str],
         mode: BucketMode,
-        message: str,
     ) -> None:
         table = tables.create(COLUMNS, primary_keys=["id"], partition_keys=partition, options=given)
         assert table.bucket_mode() is mode
-        with pytest.raises(UnsupportedError, match=message):
-            write_paimon(frame((1, "a", 1)), "db.t", options)
-        with pytest.raises(UnsupportedError, match=message):
-            append(table, {"id": [1], "name": ["a"], "n": [1]})
-        assert (snapshots(table), data_files(options)) == (0, [])
+        write_paimon(frame((1, "a", 1), (2, "a", 2)), "db.t", options)
+        append(table, {"id": [3, 2], "name": ["a", "b"], "n": [3, 4]})
+        second = (2, "a", 2) if "merge-engine" in given else (2, "b", 4)
+        assert rows_of(read_paimon("db.t", options)) == rows_of(read(table)) == [(1, "a", 1), second, (3, "a", 3)]
 
     @pytest.mark.parametrize("given", [{"merge-engine": "first-row"}, {"deletion-vectors.enabled": "true"}])
-    def test_tables_that_want_a_compaction_can_be_overwritten(
+    def test_tables_that_want_a_compaction_need_none_after_an_overwrite(
         self, tables: Tables, options: dict[str, str], given: dict[str, str]
     ) -> None:
-        tables.create(COLUMNS, primary_keys=["id"], options={"bucket": "1", **given})
+        table = tables.create(COLUMNS, primary_keys=["id"], options={"bucket": "1", **given})
         for _ in range(2):
             write_paimon(frame((2, "b", 2), (1, "a", 1)), "db.t", options, mode="overwrite")
             assert rows_of(read_paimon("db.t", options)) == [(1, "a", 1), (2, "b", 2)]
-        with pytest.raises(UnsupportedError, match="compact"):
-            write_paimon(frame((1, "a", 1)), "db.t", options)
+        assert table.snapshot_manager().get_latest_snapshot().commit_kind == "OVERWRITE"
 
     def test_null_keys_are_refused(self, tables: Tables, options: dict[str, str]) -> None:
         table = keyed(tables)

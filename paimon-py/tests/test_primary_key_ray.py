@@ -81,10 +81,34 @@ def test_partitions_are_written_and_overwritten(found: Any) -> None:
     }
 
 
+def test_keys_stay_in_their_dynamic_bucket_over_commits_and_tasks(found: Any) -> None:
+    assert found["dynamic"]["buckets"] > 10
+    assert found["dynamic"] == {"moved": 0, "right": True, "buckets": found["dynamic"]["buckets"], "replaced": True}
+
+
+def test_keys_move_between_partitions(found: Any) -> None:
+    assert found["moving"]
+
+
+def test_compactions_are_spread_and_told_of(found: Any) -> None:
+    did = found["compaction"]
+    assert did["seen"] == [[id, "a", min(id, 2)] for id in range(6)]
+    *before, manifests = did["dry"][0]
+    assert (before, manifests >= 3, did["dry"][1]) == ([3, 3, 3], True, [None] * 4)
+    assert did["done"][:2] == [[3, 3, 3], [1, 1, 1]]
+    assert (sum(did["done"][2]), did["done"][3]) == (30, [False] * 3)
+    assert did["steps"] == [f"compacted {done} of 3 tasks" for done in range(4)]
+
+
+def test_a_failed_task_takes_the_files_of_all_with_it(found: Any) -> None:
+    kind, message, lost, same_files = found["compaction"]["failed"]
+    assert (kind, same_files) == ("PaimonFileNotFoundError", True)
+    assert lost in message
+
+
 @pytest.mark.parametrize(
     ("what", "kind", "text"),
     [
-        ("dynamic bucket", "UnsupportedError", "bucket"),
         ("missing column", "ValueError", "missing fields: ['n']"),
         ("row kind", "", "huh"),
         ("two writers", "InvalidInputError", "bucket"),

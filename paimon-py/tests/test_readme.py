@@ -68,6 +68,10 @@ def test_the_samples_run_one_after_another(
     run(samples("Primary-key tables"), names, replaced)
     left = names["read_paimon"]("sales.stock", names["options"]).sort("id").to_pydict()
     assert left == {"id": [3, 4], "name": ["cocoa", "juice"], "left": [5, 7]}
+    run(samples("Keeping tables small"), names, replaced)
+    counted = names["summary"].where(daft.col("work") != "manifests").to_pydict()
+    assert set(counted["files_after"]) <= {0, 1}
+    assert sum(counted["rows_after"]) == 2 < sum(counted["rows_before"])
     names["paths"] = pictures(tmp_path)
     names["catalog"].create_table("sales.copies", Schema.from_pyarrow_schema(IMAGES, options=EVOLVING))
     run(samples("Images, audio, weights: BLOB columns"), names, replaced)
@@ -89,6 +93,17 @@ def test_the_sample_of_a_primary_key_table_on_the_front_page_runs(tmp_path: Path
     run(samples("Primary-key tables", front_page), names, {"/tmp/warehouse": str(tmp_path)})
     left = names["read_paimon"]("shop.stock", names["options"]).sort("id").to_pydict()
     assert left == {"id": [1, 2], "name": ["tea", "coffee"], "left": [9, 18]}
+
+
+def test_the_sample_of_a_compaction_on_the_front_page_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    front_page = (HERE.parents[1] / "README.md").read_text()
+    run(samples("Keeping tables small", front_page), names, {"/tmp/warehouse": str(tmp_path)})
+    shown = capsys.readouterr().out
+    assert "compacted 1 of 1 tasks" in shown
+    assert "day=tue" in shown
+    read = names["read_paimon"]("shop.visits", names["options"]).to_pydict()
+    assert read == {"day": ["mon", "tue"], "user": [1, 1], "pages": [4, 4]}
 
 
 def test_the_sample_of_a_table_with_files_on_the_front_page_runs(

@@ -286,6 +286,23 @@ def test_a_primary_key_table_is_upserted_and_merged(options: dict[str, str]) -> 
     assert current.count_rows() == 2
 
 
+def test_a_table_with_deletion_vectors_shows_its_rows_and_is_compacted(options: dict[str, str]) -> None:
+    catalog = CatalogFactory.create(options)
+    catalog.create_database("db", True)
+    settings = {"bucket": "1", "deletion-vectors.enabled": "true"}
+    schema = Schema.from_pyarrow_schema(COLUMNS, primary_keys=["id"], options=settings)
+    catalog.create_table("db.t", schema, False)
+    for name in ("first", "second"):
+        write_paimon(daft.from_pydict({**ROWS, "name": [name] * 3}), "db.t", options)
+        assert read_paimon("db.t", options).to_pydict()["name"] == [name] * 3
+    table = catalog.get_table("db.t")
+    append(table.copy({"write-only": "true"}), {**ROWS, "name": ["third"] * 3})
+    assert read_paimon("db.t", options).to_pydict()["name"] == ["second"] * 3
+    bucket, _ = table.compact(full=True).to_pylist()
+    assert (bucket["files_after"], bucket["rows_after"]) == (1, 3)
+    assert read_paimon("db.t", options).to_pydict()["name"] == ["third"] * 3
+
+
 def test_blobs_are_copied_between_stores_with_other_keys(options: dict[str, str], tmp_path: Path) -> None:
     source = blob_tables.create(options, "db.source")
     append(source, {"id": [0, 1, 2], "image": [b"first", None, b"third" * 10_000]})

@@ -201,9 +201,10 @@ def test_frames_that_do_not_fit_are_refused(tables: Tables) -> None:
             write.write_pandas(pandas.DataFrame({"n": ["one"]}))
 
 
-def test_a_primary_key_table_is_refused_by_name(tables: Tables) -> None:
-    table = tables.create(pa.schema([pa.field("n", pa.int32(), nullable=False)]), primary_keys=["n"])
-    with pytest.raises(PaimonError, match="primary-key") as refused:
+def test_a_table_with_an_index_of_keys_is_refused_by_name(tables: Tables) -> None:
+    fields = pa.schema([pa.field("n", pa.int32(), nullable=False)])
+    table = tables.create(fields, primary_keys=["n"], options={"pk-btree.index.columns": "n"})
+    with pytest.raises(PaimonError, match=r"primary-key.*pk-btree\.index\.columns") as refused:
         table.new_batch_write_builder().new_write().write_arrow(pa.table({"n": pa.array([1], pa.int32())}))
     assert isinstance(refused.value, NotImplementedError)
 

@@ -14,8 +14,12 @@ __all__ = [
     "NativeBatch",
     "NativeBlobStream",
     "NativeBranches",
+    "NativeBucket",
     "NativeCatalog",
     "NativeCommitMessage",
+    "NativeCompactPlan",
+    "NativeCompactTask",
+    "NativeCompacted",
     "NativeEntry",
     "NativeFile",
     "NativeMatches",
@@ -309,6 +313,8 @@ class NativeTable:
         order_column: str | None = None,
         overwrite: bool = False,
         write_type: Sequence[str] | None = None,
+        assigned: tuple[str, int | None] | None = None,
+        commit_user: str | None = None,
     ) -> NativeWriter:
         """A writer.
 
@@ -319,6 +325,9 @@ class NativeTable:
                 follow one another; ``None``: that in which they are written.
             overwrite: Whether what is written replaces what is there.
             write_type: The columns that rows bring; ``None``: all.
+            assigned: Of rows from `assign_buckets`: their column with the bucket, and the latest snapshot that there
+                was before buckets were assigned.
+            commit_user: Who is going to commit.
         """
 
     def updater(self) -> NativeUpdate:
@@ -333,6 +342,56 @@ class NativeTable:
         Args:
             rows: A record batch, with the columns of `routing_columns` at least.
             channels: How many there are.
+        """
+
+    def assigning_columns(self) -> list[str]:
+        """The columns by which rows of a table with dynamic buckets find who assigns their bucket."""
+
+    def assigners(self, workers: int) -> int:
+        """How many of so many workers assign buckets."""
+
+    def route_to_assigners(self, rows: Any, workers: int) -> NativeBatch:
+        """For each row one of the `assigners`, in a column ``channel``: rows of one key go one way.
+
+        Args:
+            rows: A record batch, with the columns of `assigning_columns` at least.
+            workers: As for `assigners`.
+        """
+
+    def route_assigned(self, rows: Any, bucket_column: str, channels: int) -> NativeBatch:
+        """For each row one of so many channels, in a column ``channel``: rows of one bucket go one way.
+
+        Args:
+            rows: A record batch, with the partition columns and that of the bucket at least.
+            bucket_column: The column of 32-bit integers that says the bucket.
+            channels: How many there are.
+        """
+
+    def assign_buckets(
+        self,
+        rows: Any,
+        *,
+        assigner: int,
+        assigners: int,
+        bucket_column: str,
+        kind_column: str,
+        row_kind_column: str | None = None,
+        order_column: str | None = None,
+        overwrite: bool = False,
+    ) -> NativeBatch:
+        """What a writer is to write when these are all rows that an assigner gets: rows and their buckets.
+
+        Rows are added where a key moves from one partition to another.
+
+        Args:
+            rows: A record batch.
+            assigner: Which one, from 0.
+            assigners: How many there are.
+            bucket_column: Name for the column with the bucket.
+            kind_column: Name for the column with what the row does to its key, for the writer's ``row_kind_column``.
+            row_kind_column: As for `writer`.
+            order_column: As for `writer`.
+            overwrite: As for `writer`.
         """
 
     def commit(
@@ -362,6 +421,46 @@ class NativeTable:
 
         Returns:
             The snapshot's id; ``None`` when there was nothing to commit.
+
+        Raises:
+            pypaimon.exceptions.NotVisibleError: The snapshot is there, but the compaction failed that shows its rows.
+        """
+
+    def compact_after(self, snapshot_id: int, user: str, identity: str) -> None:
+        """Compacts what a snapshot of rows has made due, as `commit` does by itself.
+
+        Raises:
+            pypaimon.exceptions.NotVisibleError: That failed, and without it the rows are not seen.
+        """
+
+    def plan_compaction(
+        self, *, full: bool = False, partitions: Sequence[Mapping[str, str]] | None = None
+    ) -> NativeCompactPlan:
+        """Plans a compaction of the latest snapshot.
+
+        Args:
+            full: Everything, else what is due.
+            partitions: Only what matches one of these: values of some or all partition columns as text.
+        """
+
+    def run_compaction(self, task: NativeCompactTask) -> list[NativeCommitMessage]:
+        """Carries out a task; leaves nothing behind after an error.
+
+        Memory: its part of ``write-buffer-size``, of which each processor has one.
+        """
+
+    def commit_compaction(
+        self, plan: NativeCompactPlan, made: Sequence[Sequence[NativeCommitMessage]], *, user: str, identity: str
+    ) -> NativeCompacted:
+        """Publishes a snapshot with what the tasks of a plan made, and merges manifests when it was a full one.
+
+        The files of tasks that gave way are deleted, and those of all when nothing can be published.
+
+        Args:
+            plan: From this table.
+            made: For each of its tasks what came of it.
+            user: Who commits.
+            identity: From `identity`, when the compaction began.
         """
 
     def abort(self, messages: Sequence[NativeCommitMessage]) -> None:
@@ -653,7 +752,112 @@ class NativeCommitMessage:
     def bucket(self) -> int: ...
     @property
     def new_files(self) -> list[NativeFile]: ...
+    @property
+    def compact_before(self) -> list[NativeFile]:
+        """Files that a compaction replaces."""
+
+    @property
+    def compact_after(self) -> list[NativeFile]:
+        """Files that a compaction made."""
+
     def is_empty(self) -> bool: ...
+
+_Manifests = tuple[int, int, int]
+"""Manifests, their bytes, and the entries in them."""
+
+@final
+class NativeCompactPlan:
+    """What a compaction of one snapshot is going to do."""
+
+    @property
+    def snapshot_id(self) -> int | None:
+        """The snapshot; ``None``: the table is empty."""
+
+    @property
+    def tasks(self) -> list[NativeCompactTask]:
+        """To be done in any order, by anybody."""
+
+    @property
+    def buckets(self) -> list[NativeBucket]:
+        """The buckets that tasks touch, with all that is in them."""
+
+    @property
+    def manifests(self) -> _Manifests: ...
+
+@final
+class NativeCompactTask:
+    """A piece of a compaction. Pickles as bytes."""
+
+    def __new__(cls, data: bytes) -> Self:
+        """Same as `from_bytes`."""
+
+    @staticmethod
+    def from_bytes(data: bytes) -> NativeCompactTask:
+        """The inverse of `to_bytes`."""
+
+    def to_bytes(self) -> bytes:
+        """For transport between processes of one version of this package."""
+
+    @property
+    def partition(self) -> bytes:
+        """The partition's row in the form that manifests hold."""
+
+    @property
+    def bucket(self) -> int: ...
+    @property
+    def work(self) -> str:
+        """What is done, in words."""
+
+    @property
+    def file_count(self) -> int:
+        """Files that are replaced."""
+
+    @property
+    def file_size(self) -> int:
+        """Bytes of these."""
+
+@final
+class NativeBucket:
+    """What there is in one bucket of one partition."""
+
+    @property
+    def partition_bytes(self) -> bytes:
+        """The partition's row in the form that manifests hold."""
+
+    def partition(self) -> dict[str, Any]:
+        """The partition's values as Python objects."""
+
+    @property
+    def bucket(self) -> int: ...
+    @property
+    def file_count(self) -> int: ...
+    @property
+    def level_0_count(self) -> int:
+        """Files of level 0."""
+
+    @property
+    def file_size(self) -> int:
+        """Bytes of all files."""
+
+    @property
+    def row_count(self) -> int:
+        """Rows of all files, deleted ones included."""
+
+@final
+class NativeCompacted:
+    """What a compaction came to."""
+
+    @property
+    def snapshot_id(self) -> int | None:
+        """The snapshot; ``None``: there was nothing to publish."""
+
+    @property
+    def gave_way(self) -> list[int]:
+        """The tasks that gave way to other commits, by their places in the plan."""
+
+    @property
+    def manifests(self) -> _Manifests:
+        """What there is afterwards."""
 
 def fields_from_arrow(schema: object) -> str:
     """The columns that are made for an Arrow schema, as the JSON list of a schema file."""

@@ -16,6 +16,7 @@ __all__ = [
     "InvalidInputError",
     "MissingDependencyError",
     "NotFoundError",
+    "NotVisibleError",
     "PaimonError",
     "PaimonFileNotFoundError",
     "PaimonPermissionError",
@@ -93,6 +94,18 @@ class CommitCallbackError(PaimonError, RuntimeError):
     snapshot_id: int = 0
 
 
+class NotVisibleError(PaimonError, RuntimeError):
+    """Rows were committed, but the compaction failed without which they, or their changelog, are not seen.
+
+    Do not commit again, and do not abort: the next commit to the same buckets shows them, or ``table.compact()``.
+
+    Attributes:
+        snapshot_id: The snapshot that has them.
+    """
+
+    snapshot_id: int = 0
+
+
 class PaimonFileNotFoundError(PaimonError, FileNotFoundError):
     """A file of the table does not exist."""
 
@@ -136,12 +149,23 @@ def from_native(kind: str, message: str, text: str, context: dict[str, str], ret
     Returns:
         The exception, to be raised.
     """
-    if kind in ("not_found", "already_exists"):
+    if "committed snapshot" in context:
+        error: PaimonError = _not_visible(int(context["committed snapshot"]), text)
+    elif kind in ("not_found", "already_exists"):
         error = _missing_or_present(kind, message, text, context)
     else:
         error = _BY_KIND.get(kind, PaimonError)(text)
     error.context = context
     error.retryable = retryable
+    return error
+
+
+def _not_visible(snapshot_id: int, text: str) -> NotVisibleError:
+    error = NotVisibleError(
+        f"the rows are committed as snapshot {snapshot_id}, but not visible yet: the compaction after it failed; "
+        f"do not write them again: a later commit, or table.compact(), will show them: {text}"
+    )
+    error.snapshot_id = snapshot_id
     return error
 
 

@@ -189,8 +189,8 @@ def test_creating_tables(warehouse: str) -> None:
     )
     assert table.is_primary_key_table
     assert table.primary_keys == ["id", "dt"]
-    with pytest.raises(NotImplementedError, match="primary-key"):
-        table.append(daft.from_pydict(ROWS))
+    table.append(daft.from_pydict(ROWS))
+    assert table.read().count_rows() == 3
 
 
 def test_explain_tells_what_is_read_and_by_whom(warehouse: str, table_name: str) -> None:

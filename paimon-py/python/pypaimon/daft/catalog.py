@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pypaimon.catalog.catalog_exception import DatabaseNotExistException, TableNotExistException
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from daft.io.partitioning import PartitionField
 
     from pypaimon.catalog.catalog import Catalog as InnerCatalog
+    from pypaimon.daft.compaction import CompactionProgress
     from pypaimon.daft.explain import PaimonScanExplain
     from pypaimon.daft.reader import Filters
     from pypaimon.daft.source import PaimonDataSource
@@ -274,6 +275,29 @@ class PaimonTable(Table):
     def overwrite(self, df: DataFrame, **options: Any) -> DataFrame:  # type: ignore[override]
         """Replaces rows; returns a row for each new file, see ``write_paimon``."""
         return self.write(df, "overwrite", **options)
+
+    def compact(
+        self,
+        full: bool = False,
+        partitions: Sequence[Mapping[str, Any]] | None = None,
+        dry_run: bool = False,
+        *,
+        progress: Callable[[CompactionProgress], object] | None = None,
+        branch: str | None = None,
+    ) -> DataFrame:
+        """Merges the table's files into fewer, larger ones, see ``FileStoreTable.compact``.
+
+        Args:
+            full: Merges everything, and not only what is due.
+            partitions: Only these, such as ``[{"dt": "2024-01-01"}]``.
+            dry_run: Plans, and does nothing.
+            progress: Called before the first task and after each.
+            branch: The branch to compact.
+
+        Returns:
+            A row for each bucket that is compacted, and one for the manifests.
+        """
+        return self._latest(branch).compact(full, partitions, dry_run, progress=progress)
 
     def truncate(self) -> None:
         """Removes all rows, and commits."""

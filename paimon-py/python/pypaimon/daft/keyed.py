@@ -15,22 +15,20 @@ from typing import TYPE_CHECKING, Any
 import daft
 import pyarrow as pa
 from daft import DataType, Series, col, runners
-from daft.expressions import ExpressionsProjection
-from daft.functions import to_struct
-from daft.recordbatch import MicroPartition
+
+from pypaimon.daft.assigning import RouteAssigned, assign
+from pypaimon.daft.exchange import batch_of, exchange, free_name, row_of
 
 if TYPE_CHECKING:
     from daft.dataframe import DataFrame
 
     from pypaimon._native import NativeWriter
+    from pypaimon.daft.assigning import Assigned
     from pypaimon.daft.pinned import PinnedTable
     from pypaimon.daft.sink import PaimonDataSink
 
 #: Rows that a writer is given at once, as Daft cuts them.
 _BATCH_ROWS = 131_072
-
-#: Numbers that are tried for each channel, until Daft's hash sends one to every partition.
-_TRIED_LABELS = 32
 
 
 #: Those at work in this process, by number: Daft pickles functions even for its own threads.
@@ -42,7 +40,7 @@ def write_keyed(frame: DataFrame, sink: PaimonDataSink) -> DataFrame:
     """Executes a frame and commits its rows to the primary-key table of ``sink``.
 
     On the native runner one writer takes the pieces, and no row is moved. On Ray the rows of each bucket are brought to
-    one worker: one shuffle.
+    one worker: one shuffle, and another one before it where buckets are decided by what the table holds.
     """
     sink.start()
     messages: list[bytes] = []
@@ -54,13 +52,13 @@ def write_keyed(frame: DataFrame, sink: PaimonDataSink) -> DataFrame:
 
 
 def _write_here(frame: DataFrame, sink: PaimonDataSink) -> None:
-    order = _free_name("__paimon_order", frame.column_names)
+    order = free_name("__paimon_order", frame.column_names)
     writing = _InOrder(order, sink.write_batch)
     with writing, daft.execution_config_ctx(maintain_order=True):
         write = daft.func.batch(return_dtype=DataType.bool(), use_process=False)(writing.take)
         rows = frame._add_monotonically_increasing_id(order)
         # Not `write_sink`, which gives up the order; what comes out of the function is NULL, and dropped.
-        rows.select(write(_row(rows)).alias(order)).where(col(order)).collect()
+        rows.select(write(row_of(rows)).alias(order)).where(col(order)).collect()
     writing.check()
 
 
@@ -83,7 +81,7 @@ class _InOrder:
 
     def take(self, rows: Series) -> Series:
         """Takes a piece; what it returns says nothing."""
-        batch = _batch(rows)
+        batch = batch_of(rows)
         if batch.num_rows:
             column = batch.schema.get_field_index(self._order)
             first = batch.column(column)[0].as_py()
@@ -117,19 +115,22 @@ class _InOrder:
 
 
 def _write_on_ray(frame: DataFrame, sink: PaimonDataSink) -> list[bytes]:
-    order = _free_name("__paimon_order", frame.column_names)
-    channel = _free_name("__paimon_channel", frame.column_names)
-    labels = _labels(_channels(frame, sink))
-    route = daft.func.batch(return_dtype=DataType.int32(), use_process=False)(_Route(sink.table, labels))
-    write = daft.func.batch(return_dtype=DataType.list(DataType.binary()), use_process=False)(
-        _WriteChannel(sink, order)
-    )
+    order = free_name("__paimon_order", frame.column_names)
     rows = frame._add_monotonically_increasing_id(order)
-    keys = to_struct(*(col(name) for name in sink.table.native.routing_columns()))
-    rows = rows.select(*frame.column_names, col(order).cast(DataType.int64()), route(keys).alias(channel))
-    row = to_struct(*(col(name) for name in (*frame.column_names, order)))
-    written = rows.repartition(len(labels), channel).groupby(channel).map_groups(write(row).alias(order))
-    return [message for messages in written.to_pydict()[order] for message in messages]
+    rows = rows.select(*frame.column_names, col(order).cast(DataType.int64()))
+    channels = _channels(frame, sink)
+    assigned = None
+    route: Callable[[pa.RecordBatch], pa.Array]
+    if sink.assigns:
+        rows, assigned = assign(rows, sink, order)
+        keys = [*sink.partition_keys, assigned.bucket]
+        route = RouteAssigned(sink.table, assigned.bucket, channels)
+    else:
+        keys = sink.table.native.routing_columns()
+        route = _Route(sink.table, channels)
+    messages = DataType.list(DataType.binary())
+    written, column = exchange(rows, channels, keys, route, _WriteChannel(sink, order, assigned), messages)
+    return [message for messages in written.to_pydict()[column] for message in messages]
 
 
 class _Route:
@@ -137,16 +138,14 @@ class _Route:
 
     Args:
         table: The table.
-        labels: What the channels go by.
+        channels: How many there are.
     """
 
-    def __init__(self, table: PinnedTable, labels: list[int]) -> None:
-        self._table, self._labels = table, labels
-        self.__name__ = "paimon_route"
+    def __init__(self, table: PinnedTable, channels: int) -> None:
+        self._table, self._channels = table, channels
 
-    def __call__(self, keys: Series) -> Series:
-        channels = pa.record_batch(self._table.native.route(_batch(keys), len(self._labels)))
-        return Series.from_arrow(pa.array(self._labels, pa.int32()).take(channels.column(0)))
+    def __call__(self, keys: pa.RecordBatch) -> pa.Array:
+        return pa.record_batch(self._table.native.route(keys, self._channels)).column(0)
 
 
 class _WriteChannel:
@@ -155,18 +154,17 @@ class _WriteChannel:
     Args:
         sink: Where they go.
         order: The column that numbers the rows of the frame.
+        assigned: How rows say their bucket, if they do.
     """
 
-    def __init__(self, sink: PaimonDataSink, order: str) -> None:
-        self._sink, self._order = sink, order
-        self.__name__ = "paimon_write"
+    def __init__(self, sink: PaimonDataSink, order: str, assigned: Assigned | None) -> None:
+        self._sink, self._order, self._assigned = sink, order, assigned
 
-    def __call__(self, rows: Series) -> Series:
-        writer: NativeWriter = self._sink.open_writer(self._order)
-        batch = _batch(rows)
+    def __call__(self, rows: pa.RecordBatch, number: int) -> Series:
+        writer: NativeWriter = self._sink.open_writer(self._order, assigned=self._assigned)
         try:
-            for start in range(0, batch.num_rows, _BATCH_ROWS):
-                self._sink.write_batch(batch.slice(start, _BATCH_ROWS), writer)
+            for start in range(0, rows.num_rows, _BATCH_ROWS):
+                self._sink.write_batch(rows.slice(start, _BATCH_ROWS), writer)
             messages = writer.prepare_commit()
         except BaseException:
             writer.abort()
@@ -184,27 +182,4 @@ def _channels(frame: DataFrame, sink: PaimonDataSink) -> int:
 
     workers = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
     wanted = max(2 * workers, frame.num_partitions() or 1)
-    return wanted if sink.partitioned else max(1, min(wanted, sink.buckets))
-
-
-def _labels(channels: int) -> list[int]:
-    """A number for each channel, such that Daft's hash sends each to a partition of its own.
-
-    Otherwise some workers would get several channels, and others none.
-    """
-    tried = MicroPartition.from_arrow(pa.table({"n": pa.array(range(_TRIED_LABELS * channels), pa.int32())}))
-    parts = tried.partition_by_hash(ExpressionsProjection([col("n")]), channels)
-    firsts = [part.slice(0, 1).to_pydict()["n"] for part in parts]
-    return [first for (first,) in firsts] if all(firsts) else list(range(channels))
-
-
-def _row(frame: DataFrame) -> daft.Expression:
-    return to_struct(*(col(name) for name in frame.column_names))
-
-
-def _batch(rows: Series) -> pa.RecordBatch:
-    return pa.RecordBatch.from_struct_array(rows.to_arrow())
-
-
-def _free_name(name: str, taken: list[str]) -> str:
-    return next(free for number in count() if (free := f"{name}_{number}") not in taken)
+    return min(wanted, sink.buckets) if sink.buckets > 0 and not sink.partition_keys else wanted

@@ -1,4 +1,4 @@
-"""The partition that a static overwrite replaces."""
+"""Partitions as users name them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from pypaimon.exceptions import InvalidInputError
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,34 @@ class StaticPartition:
                 )
 
 
+def partition_spec(partition: Mapping[str, Any], keys: list[str], fields: pa.Schema, null_name: str) -> dict[str, str]:
+    """The values of some partition columns as texts.
+
+    Args:
+        partition: Column -> value: text, or the column's own Python type.
+        keys: The table's partition columns.
+        fields: The table's columns.
+        null_name: Directory name that stands for NULL.
+
+    Raises:
+        InvalidInputError: A column that does not partition the table, or a value that is not of its column's type.
+    """
+    if not isinstance(partition, Mapping) or not partition:
+        raise InvalidInputError(f"a partition is a mapping of partition columns to values, got: {partition!r}")
+    unknown = [name for name in partition if name not in keys]
+    if unknown:
+        has = f"it is partitioned by: {', '.join(keys)}" if keys else "it has no partitions"
+        raise InvalidInputError(f"{', '.join(map(repr, unknown))} does not partition the table; {has}")
+    for name, value in partition.items():
+        _typed(name, value, fields.field(name).type, null_name)
+    return {name: _text(value, null_name) for name, value in partition.items()}
+
+
+def partition_text(partition: Mapping[str, Any]) -> str:
+    """A partition's values in a line: ``dt=2024-01-01/hour=3``; empty without partition columns."""
+    return "/".join(f"{name}={_text(value, 'NULL')}" for name, value in partition.items())
+
+
 def _typed(name: str, value: Any, kind: pa.DataType, null_name: str) -> pa.Scalar:
     if value is None or value == null_name:
         return pa.scalar(None, kind)
@@ -68,7 +98,7 @@ def _typed(name: str, value: Any, kind: pa.DataType, null_name: str) -> pa.Scala
             return pa.scalar(value).cast(kind)
         return pa.scalar(value, kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError) as error:
-        raise ValueError(f"{value!r} is not a value of partition column {name!r} of type {kind}") from error
+        raise InvalidInputError(f"{value!r} is not a value of partition column {name!r} of type {kind}") from error
 
 
 def _text(value: Any, null_name: str) -> str:

@@ -21,9 +21,11 @@ from pypaimon.daft.io_config import s3_options
 from pypaimon.daft.partition import StaticPartition
 from pypaimon.daft.pinned import PinnedTable
 from pypaimon.exceptions import CommitConflictError, InvalidInputError, UnsupportedError
+from pypaimon.table.bucket_mode import BucketMode
 
 if TYPE_CHECKING:
     from pypaimon._native import NativeCommitMessage, NativeFile, NativeWriter
+    from pypaimon.daft.assigning import Assigned
     from pypaimon.table.file_store_table import FileStoreTable
 
 #: Identifier of the one commit of a batch write: Java's ``BatchWriteBuilder.COMMIT_IDENTIFIER``. It says that the
@@ -70,7 +72,8 @@ class PaimonDataSink(DataSink[list[bytes]]):
             raise ValueError("row_kind_column= says what rows do to their keys, but the table has no primary key")
         self.table = PinnedTable.of(table, table.native.catalog_options(), follow_latest=True)
         self._fields = pa.schema(table.native.arrow_schema())
-        self.buckets, self.partitioned = table.total_buckets, bool(table.partition_keys)
+        self.buckets, self.partition_keys = table.total_buckets, list(table.partition_keys)
+        self.assigns = table.bucket_mode() in (BucketMode.HASH_DYNAMIC, BucketMode.CROSS_PARTITION)
         self._operation = "OVERWRITE" if mode == "overwrite" else "ADD"
         options = table.table_schema.options
         self._partition = None
@@ -86,7 +89,7 @@ class PaimonDataSink(DataSink[list[bytes]]):
         self._identifier = _BATCH_IDENTIFIER if idempotence_key is None else _IDEMPOTENT_IDENTIFIER
         self._user = _commit_user(idempotence_key, options.get("commit.user-prefix"))
         self._identity = table.native.identity()
-        self._row_kind_column = row_kind_column
+        self.row_kind_column = row_kind_column
         self._writers: _Writers | None = None
 
     def name(self) -> str:
@@ -115,7 +118,7 @@ class PaimonDataSink(DataSink[list[bytes]]):
             raise ValueError(f"Cannot write to Paimon with duplicate input field names: {given.names}")
         self._check_row_kinds(given)
         missing = [name for name in self._fields.names if name not in given.names]
-        extra = [name for name in given.names if name not in (*self._fields.names, self._row_kind_column)]
+        extra = [name for name in given.names if name not in (*self._fields.names, self.row_kind_column)]
         wrong = [f"missing fields: {missing}"] if missing else []
         wrong += [f"extra fields: {extra}"] if extra else []
         if wrong:
@@ -123,11 +126,15 @@ class PaimonDataSink(DataSink[list[bytes]]):
         for field in self._fields:
             check_castable(given.field(field.name).type, field.type, field.name)
 
-    def already_committed(self) -> bool:
-        """Whether a retained snapshot was committed under the same idempotence key."""
+    def already_committed(self) -> int | None:
+        """The retained snapshot that was committed under the same idempotence key."""
         if self._identifier == _BATCH_IDENTIFIER:
-            return False
-        return self.table.native.snapshots().find_commit(self._user, self._identifier) is not None
+            return None
+        return self.table.native.snapshots().find_commit(self._user, self._identifier)
+
+    def show(self, snapshot_id: int) -> None:
+        """Does the compaction that follows a commit: whoever made this one may not have come to it."""
+        self.table.native.compact_after(snapshot_id, self._user, self._identity)
 
     def empty_result(self) -> DataFrame:
         """The result frame of a write without new files."""
@@ -142,21 +149,32 @@ class PaimonDataSink(DataSink[list[bytes]]):
         self._writers = _Writers(self)
 
     def open_writer(
-        self, order_column: str | None = None, source_options: Mapping[str, str] | None = None
+        self,
+        order_column: str | None = None,
+        source_options: Mapping[str, str] | None = None,
+        assigned: Assigned | None = None,
     ) -> NativeWriter:
         """A writer of the table.
 
         Args:
             order_column: Numbers the rows that it is given, in any order.
             source_options: Options with which files outside of the table's storage are opened.
+            assigned: How rows say their bucket, if they do.
         """
         sources = {f"blob-descriptor.{key}": value for key, value in (source_options or {}).items()}
         native = self.table.native.copy(sources) if sources else self.table.native
         return native.writer(
-            row_kind_column=self._row_kind_column,
+            row_kind_column=assigned.kind if assigned else self.row_kind_column,
             order_column=order_column,
-            overwrite=self._operation == "OVERWRITE",
+            overwrite=self.overwrites,
+            assigned=(assigned.bucket, assigned.base_snapshot) if assigned else None,
+            commit_user=self._user,
         )
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether rows replace what is there."""
+        return self._operation == "OVERWRITE"
 
     def write(self, micropartitions: Iterator[MicroPartition]) -> Iterator[WriteResult[list[bytes]]]:
         """Writes some rows; the result holds the metadata of files that only this call wrote."""
@@ -183,13 +201,22 @@ class PaimonDataSink(DataSink[list[bytes]]):
         Raises:
             ValueError: They do not fit; the text names the column.
         """
-        batch = cast_flat_columns(batch, self._fields)
-        if self._partition is not None:
-            self._partition.check(batch)
+        batch = self.checked(batch)
         if writer is None:
             assert self._writers is not None
             writer = self._writers.of(None)
         writer.write(batch)
+
+    def checked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Rows for a writer.
+
+        Raises:
+            ValueError: They do not fit; the text names the column.
+        """
+        batch = cast_flat_columns(batch, self._fields)
+        if self._partition is not None:
+            self._partition.check(batch)
+        return batch
 
     def finalize(self, write_results: list[WriteResult[list[bytes]]]) -> MicroPartition:
         """Commits everything that was written, and lists the new files."""
@@ -239,7 +266,7 @@ class PaimonDataSink(DataSink[list[bytes]]):
         return rows, size
 
     def _check_row_kinds(self, given: pa.Schema) -> None:
-        name = self._row_kind_column
+        name = self.row_kind_column
         if name is None:
             return
         if name in self._fields.names:

@@ -31,6 +31,8 @@ def write_paimon(
     Rows of a primary-key table are merged into it by its ``merge-engine``. Of rows with the same key the one that comes
     last in the frame, as ``collect()`` shows it, is the newest, unless the table's ``sequence.field`` says otherwise.
     On Ray, Daft keeps the order of rows only of frames that come straight from memory: others want ``sequence.field``.
+    After the commit the buckets that were written are compacted when that is due, and always where rows are seen only
+    then (``first-row``, deletion vectors); the table option ``write-only=true`` leaves that to others.
 
     Args:
         df: The rows; columns are matched by name, in any order, and cast where nothing is lost.
@@ -57,7 +59,9 @@ def write_paimon(
             another text in ``row_kind_column``.
         UnsupportedError: Rows of such a table cannot be written yet.
         TableNotExistException: The table does not exist.
-        CommitConflictError: Another writer changed what this one replaces.
+        CommitConflictError: Another writer changed what this one replaces, or meanwhile gave buckets to new keys of a
+            table without fixed buckets: write again.
+        NotVisibleError: The rows are committed, but the compaction failed without which nobody sees them.
     """
     return write_table(
         df,
@@ -94,7 +98,8 @@ def write_table(
         row_kind_column=row_kind_column,
     )
     sink.check_schema(df.schema().to_pyarrow_schema())
-    if sink.already_committed():
+    if (snapshot_id := sink.already_committed()) is not None:
+        sink.show(snapshot_id)
         return sink.empty_result()
     try:
         return write_keyed(df, sink) if table.is_primary_key_table else df.write_sink(sink)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,9 @@ from pypaimon.tag.tag_manager import TagManager
 from pypaimon.unsupported import unsupported
 
 if TYPE_CHECKING:
+    from daft import DataFrame
+
+    from pypaimon.daft.compaction import CompactionProgress
     from pypaimon.read.read_builder import ReadBuilder
     from pypaimon.write.write_builder import BatchWriteBuilder
 
@@ -167,6 +170,68 @@ class FileStoreTable(Table):
         from pypaimon.write.write_builder import BatchWriteBuilder
 
         return BatchWriteBuilder(self)
+
+    def compact(
+        self,
+        full: bool = False,
+        partitions: Sequence[Mapping[str, Any]] | None = None,
+        dry_run: bool = False,
+        *,
+        progress: Callable[[CompactionProgress], object] | None = None,
+    ) -> DataFrame:
+        """Merges the table's files into fewer, larger ones, and commits that. No row changes.
+
+        What is due is done, as the table's options say: the sorted runs of a bucket of a primary-key table when there
+        are more than ``num-sorted-run.compaction-trigger``, all of level 0 where rows are seen only above it, and the
+        small files of an append table (``compaction.min.file-num``, ``compaction.small-file-ratio``), rows that wait
+        for a bucket (``bucket`` = -2) get one. The work is spread over Daft's workers, on Ray too, one task for some
+        files of a bucket. Anybody may write meanwhile: what somebody else compacted or replaced in between is planned
+        again a few times, and then left alone (it *gives way*). Old snapshots keep the files that they name.
+
+        Daft shows the tasks as rows of its step ``paimon_compact`` where it shows progress: on terminals, and on Ray.
+
+        Args:
+            full: Merges everything: each bucket of a primary-key table into its last level, without deleted rows; the
+                small files of an append table, however few; the manifests.
+            partitions: Only these, each a mapping of some partition columns to values (as text, or of the column's own
+                Python type; ``None`` is NULL): ``[{"dt": "2024-01-01"}]``.
+            dry_run: Plans, and does nothing.
+            progress: Called with a `CompactionProgress` before the first task and after each, perhaps by other
+                threads, by one at a time; ``print`` will do. What it raises ends the compaction. On Ray it is told of
+                tasks in their order, the largest first.
+
+        Returns:
+            A ``daft.DataFrame`` with a row for each bucket that is compacted, by partition and bucket, and at the end a
+            row for the manifests of the whole table, whose ``work`` is ``"manifests"``:
+
+            ============================== =====================================================================
+            ``partition``, ``bucket``      such as ``"dt=2024-01-01/hour=3"``, ``""`` without; NULL for manifests
+            ``work``                       what is done, such as ``"merge to level 5"``
+            ``files_before, _after``       files of the bucket, the untouched ones too; manifest files
+            ``level_0_before, _after``     those on level 0, which merged reads pay for
+            ``bytes_before, _after``       size of these files
+            ``rows_before, _after``        rows in them, older and deleted ones too; entries of the manifests
+            ``gave_way``                   whether somebody else was faster, and the bucket was left as it was
+            ============================== =====================================================================
+
+            *Before* is the snapshot that was planned, *after* is that and what this compaction did: what others do
+            meanwhile is not counted. In a dry run, *after* and ``gave_way`` are NULL.
+
+        Raises:
+            ImportError: Daft is missing.
+            InvalidInputError: A column in `partitions` does not partition the table, or a value is not of its type.
+            UnsupportedError: Such a table is not compacted yet.
+            CommitConflictError: The table was dropped and created again; nothing was committed.
+
+        Example:
+            >>> table.compact(full=True, partitions=[{"dt": "2024-01-01"}]).show()  # doctest: +SKIP
+        """
+        from pypaimon.daft.compat import require_daft
+
+        require_daft()
+        from pypaimon.daft.compaction import compact_table
+
+        return compact_table(self, full=full, partitions=partitions, dry_run=dry_run, progress=progress)
 
     def snapshot_manager(self) -> SnapshotManager:
         """The table's snapshots."""

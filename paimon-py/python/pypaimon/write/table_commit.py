@@ -113,6 +113,9 @@ class BatchTableCommit(TableCommit):
     ) -> int | None:
         """Publishes a snapshot with all the files of `commit_messages`, or none.
 
+        Then the buckets that were written are compacted when that is due, or when rows are seen only after it, unless
+        the table has the option ``write-only``.
+
         Args:
             commit_messages: From one or more writers of this table.
             snapshot_properties: What the snapshot shall carry.
@@ -124,6 +127,7 @@ class BatchTableCommit(TableCommit):
             CommitConflictError: Another commit removed files that this one builds on, or the table was dropped and
                 created again; nothing was committed.
             CommitCallbackError: The snapshot is published, but a callback failed.
+            NotVisibleError: The snapshot is published, but the compaction failed without which its rows are not seen.
             RuntimeError: This object has committed before.
         """
         self._once()

@@ -32,8 +32,16 @@ class TableWrite:
     ``sequence.field`` says otherwise. Only one writer may write a bucket for one commit.
     """
 
-    def __init__(self, table: FileStoreTable, row_kind_column: str | None = None, *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        table: FileStoreTable,
+        row_kind_column: str | None = None,
+        *,
+        overwrite: bool = False,
+        commit_user: str | None = None,
+    ) -> None:
         self.table = table
+        self._commit_user = commit_user
         self.row_kind_column = row_kind_column
         self._overwrite = overwrite
         self._write_type: list[str] | None = None
@@ -42,7 +50,10 @@ class TableWrite:
 
     def _open(self) -> _native.NativeWriter:
         return self.table._native.writer(
-            row_kind_column=self.row_kind_column, overwrite=self._overwrite, write_type=self._write_type
+            row_kind_column=self.row_kind_column,
+            overwrite=self._overwrite,
+            write_type=self._write_type,
+            commit_user=self._commit_user,
         )
 
     def with_write_type(self, write_cols: Sequence[str]) -> Self:

@@ -104,7 +104,8 @@ class BatchWriteBuilder(WriteBuilder):
             InvalidInputError: `with_row_kind_column` contradicts the table.
         """
         self._identity  # noqa: B018 - the table that is written is the one that is there now.
-        return BatchTableWrite(self.table, self.row_kind_column, overwrite=self.static_partition is not None)
+        overwrite = self.static_partition is not None
+        return BatchTableWrite(self.table, self.row_kind_column, overwrite=overwrite, commit_user=self.commit_user)
 
     def new_update(self) -> BatchTableUpdate:
         """What changes rows that are there, of a table with row ids.
