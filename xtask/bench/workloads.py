@@ -4,9 +4,10 @@ A workload gives a function for each implementation that can do it; `setup` is n
 number of rows (and by a sum where one is cheap), so that speed is never that of a wrong answer.
 """
 
+from compacting import COMPACTING
 from keyed import KEYED
 from reads import READS
 from tracked import TRACKED
 from writes import WRITES
 
-WORKLOADS = {workload.name: workload for workload in READS + WRITES + KEYED + TRACKED}
+WORKLOADS = {workload.name: workload for workload in READS + WRITES + KEYED + COMPACTING + TRACKED}

@@ -21,11 +21,13 @@ def write_case(
     table: pathlib.Path,
     rows: list[str],
     reads: list[dict] = (),
+    commits: list[dict] = (),
     unordered: dict | None = None,
     unsupported: str | None = None,
 ) -> None:
     """Makes a case of a table on disk, the rows that its writer read and its further reads.
 
+    `commits`: what others are to write to an empty table of this schema, and the rows that are there after each.
     `unordered`: by position and name the columns of arrays whose order the writer leaves to a hash map. `unsupported`:
     what our error says, as long as we do not read these rows.
     """
@@ -39,9 +41,9 @@ def write_case(
     shutil.rmtree(case, ignore_errors=True)
     shutil.copytree(table, case / "table", ignore=shutil.ignore_patterns(".*.crc"))
     (case / "expected.rows").write_text("".join(row + "\n" for row in rows), encoding="utf-8")
-    if reads:
-        lines = [spell(read) + "\n" for read in reads]
-        (case / "reads.jsonl").write_text("".join(lines), encoding="utf-8")
+    for file, objects in (("reads.jsonl", reads), ("commits.jsonl", commits)):
+        if objects:
+            (case / file).write_text("".join(spell(value) + "\n" for value in objects), encoding="utf-8")
     expect = 'rows = "expected.rows"' if unsupported is None else f'unsupported = "{unsupported}"'
     write_case_file(case, writer, expect, bool(reads), unordered.values())
     print(name, len(rows), "rows", len(reads), "reads")

@@ -36,6 +36,7 @@ class Table:
 
     def __init__(self, driver: Driver, warehouse: pathlib.Path, name: str):
         self.driver, self.warehouse, self.name = driver, warehouse, name
+        self.commits: list[dict] = []  # those that others are to make again, with the rows that are there then
 
     @property
     def folder(self) -> pathlib.Path:

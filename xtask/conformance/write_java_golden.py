@@ -581,7 +581,7 @@ def main():
                 rows = java_keyed.twin(table).rows()
                 writer += ", which reads a twin without deletion vectors"
             about = {"unordered": java_keyed.UNORDERED.get(make), "unsupported": java_keyed.UNSUPPORTED.get(make)}
-            write_case(f"java-{version}-{name}", writer, table.folder, rows, reads, **about)
+            write_case(f"java-{version}-{name}", writer, table.folder, rows, reads, table.commits, **about)
     for driver in drivers.values():
         driver.close()
 

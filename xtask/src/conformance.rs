@@ -3,7 +3,7 @@
 //! Golden tables are read by the crates (`xtask/conformance`, a package of its own). Random tables are written by our
 //! wheel and read by pypaimon and pypaimon-rust, and the reverse; the peers live in a virtual environment of their own.
 //! Histories of tables with primary keys go the same ways, step by step, and are judged by a model; so do those of tables
-//! with row tracking and blobs.
+//! that are compacted, and of tables with row tracking and blobs.
 //! With `--with-java` the same goes through Java Paimon, whose driver Maven builds; without it, or on a machine without
 //! JDK and Maven, Java is reported as absent. Last, several processes write at once, on local files and on an S3 that
 //! loses answers, writers are killed at each of their file operations, and tables are read of which a file is damaged, or
@@ -34,6 +34,9 @@ pub(crate) struct Options {
     /// Random histories of tables with primary keys, by each set of writers
     #[arg(long, default_value_t = 4)]
     keyed_seeds: u32,
+    /// Random histories of tables that are compacted, by each set of writers
+    #[arg(long, default_value_t = 8)]
+    compact_seeds: u32,
     /// Random histories of tables with row tracking and blobs, by each set of writers
     #[arg(long, default_value_t = 8)]
     blob_seeds: u32,
@@ -46,6 +49,12 @@ pub(crate) struct Options {
     /// Rounds of concurrent writers
     #[arg(long, default_value_t = 1)]
     rounds: u32,
+    /// Upserts of each writer of a table that is compacted meanwhile
+    #[arg(long, default_value_t = 3)]
+    compacted_upserts: u32,
+    /// Of the file operations of a compaction, each of this distance is killed; 1: all
+    #[arg(long, default_value_t = 15)]
+    every_nth_kill: u32,
     /// Commits on S3 over a bad connection
     #[arg(long, default_value_t = 16)]
     s3_commits: u32,
@@ -60,10 +69,13 @@ impl Default for Options {
             golden: false,
             seeds: 12,
             keyed_seeds: 4,
+            compact_seeds: 8,
             blob_seeds: 8,
             first_seed: 1,
             with_java: false,
             rounds: 1,
+            compacted_upserts: 3,
+            every_nth_kill: 15,
             s3_commits: 16,
             damages: 150,
         }
@@ -97,7 +109,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         )
     };
     step("random tables, ours and the peers'", exchange())?;
+    let visible =
+        || cmd!(shell, "{ours} xtask/conformance/interop/visible.py --ours {ours} --peers {peers} --work {work}");
     step("random histories of keys, ours and the peers'", keyed())?;
+    step("rows that everybody sees at once, in tables of ours", visible())?;
+    let compact_seeds = options.compact_seeds.to_string();
+    let compactions = || {
+        cmd!(
+            shell,
+            "{ours} xtask/conformance/interop/compact_run.py --ours {ours} --peers {peers} --work {work} --first-seed {first} --seeds {compact_seeds}"
+        )
+    };
+    step("random histories of compactions, ours and the peers'", compactions())?;
     let blobs = || {
         cmd!(
             shell,
@@ -109,12 +132,21 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if let Java::Driver(driver) = &java {
         step("random tables, ours and Java's", exchange().arg("--java").arg(driver))?;
         step("random histories of keys, ours and Java's", keyed().arg("--java").arg(driver))?;
+        step("rows that everybody sees at once, Java too", visible().arg("--java").arg(driver))?;
+        step("random histories of compactions, ours and Java's", compactions().arg("--java").arg(driver))?;
         step("random histories of blobs, ours and Java's", blobs().arg("--java").arg(driver))?;
         step(
             "plans of keyed tables, ours and Java's",
             cmd!(
                 shell,
                 "{ours} xtask/conformance/interop/keyed_splits.py --java {driver} --work {work} --first-seed {first} --seeds {seeds}"
+            ),
+        )?;
+        step(
+            "dynamic buckets, ours and Java's",
+            cmd!(
+                shell,
+                "{ours} xtask/conformance/interop/dynamic_buckets.py --java {driver} --work {work} --first-seed {first}"
             ),
         )?;
     }
@@ -126,11 +158,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         ),
     )?;
     let (work, rounds) = (project::target().join("reliability"), options.rounds.to_string());
+    let (compacted, nth) = (options.compacted_upserts.to_string(), options.every_nth_kill.to_string());
     step(
-        "concurrent and killed writers",
+        "concurrent and killed writers and compactions",
         cmd!(
             shell,
-            "{ours} xtask/conformance/reliability/run.py --ours {ours} --peers {peers} --work {work} --rounds {rounds}"
+            "{ours} xtask/conformance/reliability/run.py --ours {ours} --peers {peers} --work {work} --rounds {rounds} --compacted-upserts {compacted} --every-nth-kill {nth}"
         ),
     )?;
     let (faulty, each) = (options.s3_commits.to_string(), (options.s3_commits / 8).clamp(1, 10).to_string());

@@ -72,6 +72,11 @@ def main(warehouse: pathlib.Path) -> None:
         read_paimon("shop.stock", options).sort("id"),
     )
     print(f"\ncount_rows(), after the merge: {read_paimon('shop.stock', options).count_rows()}")
+    summary = catalog.get_table("shop.stock").compact(full=True, progress=print)
+    show(
+        "compacted: at most one file for each bucket, without what was replaced or deleted; and the manifests",
+        summary.select("bucket", "work", "files_before", "files_after", "rows_before", "rows_after"),
+    )
 
     labels = warehouse / "labels"
     labels.mkdir()

@@ -113,6 +113,27 @@ def blobs(warehouse: pathlib.Path, columns: list, options: dict) -> None:
     builder.new_commit().commit(builder.new_update().delete_by_row_id([3, 17, 18, 65]))
 
 
+KEYED_COMMITS = 5
+KEYED_SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False), ("name", pa.string()), ("version", pa.int64())])
+
+
+def versions(number: int) -> pa.Table:
+    """The rows of one commit to a table with keys: some new ones, and some of the commits before."""
+    ids = range(number * 20, number * 20 + 60)
+    names = [f"row {id} of {number}" for id in ids]
+    return pa.table([pa.array(ids, pa.int64()), names, pa.array([number] * 60, pa.int64())], schema=KEYED_SCHEMA)
+
+
+def keyed(warehouse: pathlib.Path, options: dict) -> None:
+    """Files of several levels, which a compaction merges, and of which the last commit wrote the newest."""
+    catalog = pypaimon.CatalogFactory.create({"warehouse": str(warehouse)})
+    catalog.create_database("damage", True)
+    schema = pypaimon.Schema.from_pyarrow_schema(KEYED_SCHEMA, primary_keys=["id"], options=options)
+    catalog.create_table(TABLE, schema, False)
+    for number in range(KEYED_COMMITS):
+        append(catalog.get_table(TABLE), versions(number))
+
+
 #: Tables with blobs in arrays and maps.
 NESTED_BLOBS = {"blobs-nested", "pypaimon-2.1.0-blobs"}
 
@@ -120,7 +141,16 @@ DELETIONS = {"deletion-vectors.enabled": "true", "metadata.stats-mode": "full"}
 BLOBS = [("id", pa.int64()), ("name", pa.string()), ("image", pa.large_binary()), ("sound", pa.large_binary())]
 IN_ARRAYS = [("pages", pa.list_(pa.large_binary())), ("parts", pa.map_(pa.string(), pa.large_binary()))]
 
+#: Tables with keys, which are compacted and written to again as well.
+KEYED = {
+    "keyed": {"bucket": "2", "write-only": "true"},
+    "keyed-changelog": {"bucket": "1", "changelog-producer": "lookup"},
+    "keyed-deletions": {"bucket": "1", "deletion-vectors.enabled": "true", "num-sorted-run.compaction-trigger": "9"},
+    "dynamic": {"bucket": "-1", "dynamic-bucket.target-row-num": "50", "write-only": "true"},
+}
+
 OURS = {
+    **{name: lambda w, options=options: keyed(w, options) for name, options in KEYED.items()},
     "blobs": lambda w: blobs(w, BLOBS, DELETIONS),
     "blobs-rolled": lambda w: blobs(w, BLOBS, {**DELETIONS, "blob.target-file-size": "200 b"}),
     "blobs-nested": lambda w: blobs(w, BLOBS[:2] + IN_ARRAYS, DELETIONS),

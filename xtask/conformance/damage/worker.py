@@ -1,7 +1,8 @@
 """Reads tables, one after the other, as JSON lines on standard input say: {"warehouse", "route", "filter"}.
 
 Each answer has `rows` (sorted, as text) or `error` and its `kind`; `bytes` is how much the memory grew at its peak. The
-address space is bounded, so that a request for very much memory shows.
+address space is bounded, so that a request for very much memory shows. Routes `compact` and `upsert` compact a table
+before it is read, or write its newest rows again; `published` is whether a compaction that failed left a snapshot.
 """
 
 import json
@@ -14,6 +15,7 @@ import daft
 import pyarrow as pa
 import pypaimon
 import pypaimon.daft
+import tables
 from tables import TABLE
 
 ADDRESS_SPACE = 6 << 30
@@ -33,6 +35,10 @@ def read(warehouse: str, route: str, column: str | None, snapshot: int | None) -
             frame = frame.where(daft.col(column).not_null())
         return with_blobs(frame, options).to_arrow()
     table = pypaimon.CatalogFactory.create(options).get_table(TABLE)
+    if route == "compact":
+        table.compact(full=True)
+    if route == "upsert":
+        tables.append(table, tables.versions(tables.KEYED_COMMITS - 1))
     if snapshot:
         table = table.copy({"scan.snapshot-id": str(snapshot)})
     builder = table.new_read_builder()
@@ -52,6 +58,10 @@ def with_blobs(frame: daft.DataFrame, options: dict) -> daft.DataFrame:
             for field in frame.schema()
         )
     )
+
+
+def snapshots_of(warehouse: str) -> set[str]:
+    return {path.name for path in pathlib.Path(warehouse).glob("*.db/t/snapshot/snapshot-*")}
 
 
 def rows_of(table: pa.Table) -> list[str]:
@@ -75,12 +85,14 @@ def main() -> None:
         request = json.loads(line)
         pathlib.Path("/proc/self/clear_refs").write_text("5")
         before = memory("VmRSS")
+        snapshots = snapshots_of(request["warehouse"])
         answer = {}
         try:
             answer["rows"] = rows_of(read(**request))
         except BaseException as error:  # a panic of Rust is no `Exception`
             answer["kind"] = type(error).__name__
             answer["error"] = str(error)
+            answer["published"] = request["route"] == "compact" and snapshots_of(request["warehouse"]) != snapshots
         answer["bytes"] = memory("VmHWM") - before
         print(json.dumps(answer), file=out, flush=True)
 

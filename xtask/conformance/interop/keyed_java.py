@@ -38,6 +38,18 @@ def read(table: Table, question: dict) -> dict:
     return {"rows": [json.dumps([row[i] for i in order], ensure_ascii=False) for row in answer["rows"]]}
 
 
+def changelog(table: Table, columns: list[str]) -> dict:
+    """The changes that each snapshot has in its changelog."""
+    changes = {}
+    last = max(int(path.name.removeprefix("snapshot-")) for path in (table.folder / "snapshot").glob("snapshot-*"))
+    for snapshot in range(1, last + 1):
+        between = {"incremental-between": f"{snapshot - 1},{snapshot}", "incremental-between-scan-mode": "changelog"}
+        answer = table.ask("read", options=between, columns=columns, kinds=True)
+        if answer["rows"]:
+            changes[snapshot] = [json.dumps(row, ensure_ascii=False) for row in answer["rows"]]
+    return {"changes": changes}
+
+
 def keyed_java(jar: pathlib.Path) -> JavaPeer:
-    """Answers what `keyed_worker.py` answers, and compacts."""
-    return JavaPeer(jar, create=create, step=step, read=read)
+    """Answers what `keyed_worker.py` answers."""
+    return JavaPeer(jar, create=create, step=step, read=read, changelog=changelog)

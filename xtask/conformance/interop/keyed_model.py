@@ -47,12 +47,19 @@ class Model:
         """What one writer writes: rows in the order of arrival, those of a key folded into one."""
         self.written = [dict(column) for column in self.columns]
         ids = [column["id"] for column in self.columns]
-        records = [Record(kind, self.arrived + i, dict(zip(ids, rows[i])), waits) for i, kind in enumerate(kinds)]
-        self.arrived += len(rows)
+        records = self.arrive([Record(kind, 0, dict(zip(ids, row))) for row, kind in zip(rows, kinds)])
         if self.fold.option("ignore-delete"):
             records = [record for record in records if not record.retracts]
         if self.fold.option("ignore-update-before"):
             records = [record for record in records if record.kind != "-U"]
+        self.keep(records, replaces, waits)
+
+    def arrive(self, records: list[Record]) -> list[Record]:
+        """Gives records their places in the order of arrival."""
+        first, self.arrived = self.arrived, self.arrived + len(records)
+        return [dataclasses.replace(record, number=first + i) for i, record in enumerate(records)]
+
+    def keep(self, records: list[Record], replaces: bool, waits: bool) -> None:
         if replaces:
             partitions = {spelt(record.row, self.partition) for record in records}
             for key, (first, *_) in list(self.keys.items()):

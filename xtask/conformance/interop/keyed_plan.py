@@ -20,9 +20,11 @@ def draw_plan(seed: int, writers: list[str], readers: list[str]) -> dict:
 class KeyedDraw(Draw):
     """A plan as it grows."""
 
+    kind, table_draw, model = "keyed", TableDraw, Model
+
     def __init__(self, seed: int, writers: list[str], readers: list[str]):
-        self.random = random.Random(f"keyed {seed} {writers}")
-        self.drawn = TableDraw(self.random, ENGINES[seed % len(ENGINES)], writers, readers)
+        self.random = random.Random(f"{self.kind} {seed} {writers}")
+        self.drawn = self.table_draw(self.random, ENGINES[seed % len(ENGINES)], writers, readers)
         self.values = self.drawn.values
         self.plan = {**self.drawn.table, "steps": []}
         self.options = self.plan["options"]
@@ -32,13 +34,23 @@ class KeyedDraw(Draw):
         first = self.options.get("sequence.field", "").split(",")[0]
         self.sequence = next((column["id"] for column in self.columns if column["name"] == first), None)
         self.pool = self.draw_keys()
-        model = Model(self.plan)
+        model = self.model(self.plan)
         while len(self.plan["steps"]) < 2 or (self.chance(0.8) and len(self.plan["steps"]) < 9):
-            step = self.step()
-            step["by"] = "java" if step["do"] == "compact" else self.random.choice(writers)
-            self.plan["steps"].append(step)
-            model.step(step)
+            self.add(self.step(), model)
+        for step in self.last_steps():
+            self.add(step, model)
         self.plan["questions"] = list(self.questions(model))
+
+    def add(self, step: dict, model: Model) -> None:
+        step["by"] = self.writer_of(step)
+        self.plan["steps"].append(step)
+        model.step(step)
+
+    def writer_of(self, step: dict) -> str:
+        return "java" if step["do"] == "compact" else self.random.choice(self.drawn.writers)
+
+    def last_steps(self) -> list[dict]:
+        return []
 
     def chance(self, part: float) -> bool:
         return self.random.random() < part

@@ -51,9 +51,11 @@ class Run:
         self.problems: list[str] = []
         self.declared: dict[str, list[str]] = {}
 
+    kind, draw_plan = "keyed", staticmethod(draw_plan)
+
     def history(self, seed: int, writers: list[str], readers: list[str]) -> None:
-        plan = draw_plan(seed, writers, readers)
-        warehouse = self.work / f"keyed-{'-'.join(writers)}-{seed}"
+        plan = self.draw_plan(seed, writers, readers)
+        warehouse = self.work / f"{self.kind}-{'-'.join(writers)}-{seed}"
         shutil.rmtree(warehouse, ignore_errors=True)
         where = f"seed {seed}: {plan['options']['merge-engine']} written by {', '.join(writers)}"
         before = len(self.problems)
@@ -80,7 +82,11 @@ class Run:
                 return False
             if request["do"] == "step" and request["step"]["do"] == "alter":
                 apply_change(columns, request["step"])
+            self.after_step(plan, warehouse, f"{where}: after step {number} by {writer}", request.get("step"))
         return True
+
+    def after_step(self, plan: dict, warehouse: str, where: str, step: dict | None) -> None:
+        """What is to hold after each step; None is the making of the table."""
 
     def read(self, plan: dict, warehouse: str, where: str, reader: str) -> None:
         for question in plan["questions"]:

@@ -71,6 +71,10 @@ def compressions(format: str, writers: list[str]) -> list[str]:
 class TableDraw:
     """A table that `writers` understand, of values that they and `readers` can hold."""
 
+    functions = sorted(FUNCTIONS)
+    moves = False  # whether a key may be in any partition
+    blanks = True  # whether text that is nothing to a list may be all there is of it
+
     def __init__(self, draw: random.Random, engine: str, writers: list[str], readers: list[str]):
         self.random = draw
         self.writers = writers
@@ -99,10 +103,10 @@ class TableDraw:
         keys = [self.random.choice(kinds) for _ in range(self.random.choice([1, 1, 2, 3]))]
         columns = {f"k{i}": kind for i, kind in enumerate(keys)}
         key, partition = list(columns), []
-        if self.chance(0.4):
+        if self.moves or self.chance(0.4):
             columns["p"] = self.random.choice([kind for kind in PARTITIONS if kind in self.values])
             partition = ["p"]
-            key.append("p")
+            key += [] if self.moves else partition
         self.random.shuffle(key)
         options = {"merge-engine": engine, **self.storage(key, partition)}
         kinds = sorted(self.values)
@@ -140,6 +144,9 @@ class TableDraw:
             # Compactions fold some rows that are alone and leave others, which changes those of other engines.
             options["deletion-vectors.enabled"] = "true"
             options["deletion-vectors.bitmap64"] = self.random.choice(["true", "false"])
+        self.index(columns, options)
+
+    def index(self, columns: dict, options: dict) -> None:
         if self.chance(0.3):
             columns["x"] = self.random.choice([kind for kind in FILTERED if kind in self.values])
             options[f"file-index.{self.random.choice(['bloom-filter', 'bitmap'])}.columns"] = "x"
@@ -221,13 +228,13 @@ class TableDraw:
 
     def function(self, name: str, columns: dict, options: dict, retracts: bool) -> None:
         """A column that is aggregated."""
-        function = self.random.choice(sorted(FUNCTIONS))
+        function = self.random.choice(self.functions)
         kinds = [kind for kind in FUNCTIONS[function] if kind in self.values]
         if not kinds or any(function in NOT_FOLDED.get(writer, ()) for writer in self.writers):
             return self.function(name, columns, options, retracts)
         columns[name] = kind = self.random.choice(kinds)
         if isinstance(FUNCTIONS[function], dict):
-            blank = BLANK if function == "listagg" and not self.with_java and self.complete else []
+            blank = BLANK if self.blanks and function == "listagg" and not self.with_java and self.complete else []
             self.own_values[name] = FUNCTIONS[function][kind] + blank
         elif function in ("max", "min") and not self.complete:
             self.own_values[name] = [value for value in self.values[kind] if value not in NOT_KEYS.get(kind, ())]

@@ -3,7 +3,9 @@
 python keyed_worker.py {ours,daft,pypaimon,pypaimon-rust}
 """
 
+import functools
 import sys
+import threading
 
 import pyarrow as pa
 import pypaimon
@@ -38,13 +40,66 @@ def step(catalog, request: dict) -> None:
         alter(catalog, columns, step)
     elif step["do"] == "tag":
         catalog.get_table(TABLE).create_tag(step["name"])
+    elif step["do"] == "compact":
+        catalog.get_table(TABLE).compact(full=step["full"])
+    elif step["do"] == "beside":
+        beside(catalog, request)
+    elif step.get("through") == "daft":
+        write_daft(request)
     else:
         overwrite = step["do"] == "overwrite"
         commits = [prepared(catalog, request, step["rows"], step["kinds"], overwrite)]
         if step["do"] == "concurrent":
             commits.append(prepared(catalog, request, step["other_rows"], step["other_kinds"], False))
-        for commit in commits:
-            commit()
+        commits[0]()
+        for commit in commits[1:]:
+            try:
+                commit()
+            except Exception as error:
+                # Where buckets are found as rows come, a writer that did not know the other one's has to start again.
+                if type(error).__name__ != "CommitConflictError" or catalog.get_table(TABLE).total_buckets != -1:
+                    raise
+                prepared(catalog, request, step["other_rows"], step["other_kinds"], False)()
+
+
+def beside(catalog, request: dict) -> None:
+    """Rows that are committed while a compaction is under way, and another compaction when both are done."""
+    failures = []
+
+    def compact() -> None:
+        try:
+            catalog.get_table(TABLE).compact(full=True)
+        except Exception as error:
+            failures.append(error)
+
+    commit = prepared(catalog, request, request["step"]["rows"], request["step"]["kinds"], False)
+    thread = threading.Thread(target=compact)
+    thread.start()
+    commit()
+    thread.join()
+    compact()
+    if failures:
+        raise failures[0]
+
+
+def write_daft(request: dict) -> None:
+    """Rows through our sink in Daft, from several tasks."""
+    import daft
+    from pypaimon.daft import write_paimon
+
+    step = request["step"]
+    rows = table_of(step["rows"], request["columns"]).append_column("row kind", pa.array(step["kinds"]))
+    told = any(column["name"] == "rk" for column in request["columns"])
+    rows = rows.drop_columns(["row kind"]) if told else rows
+    # Daft has times of microseconds and nanoseconds only.
+    wider = {field.name: pa.time64("us") for field in rows.schema if pa.types.is_time32(field.type)}
+    rows = rows.cast(pa.schema([field.with_type(wider.get(field.name, field.type)) for field in rows.schema]))
+    third = -(-len(rows) // 3)
+    parts = [daft.from_arrow(rows.slice(first, third)) for first in range(0, len(rows), third)]
+    frame = functools.reduce(daft.DataFrame.concat, parts)
+    mode = "overwrite" if step["do"] == "overwrite" else "append"
+    kinds = None if told else "row kind"
+    write_paimon(frame, TABLE, {"warehouse": request["warehouse"]}, mode=mode, row_kind_column=kinds)
 
 
 def prepared(catalog, request: dict, rows: list, kinds: list, overwrite: bool):
@@ -110,10 +165,27 @@ def narrowed(frame, filters: list, kinds: dict[str, str]):
     return frame
 
 
+def changelog(catalog, request: dict) -> dict:
+    """The changes that each snapshot has in its changelog, read by pypaimon."""
+    table = catalog.get_table(TABLE)
+    builder = table.new_stream_read_builder().with_include_row_kind()
+    scan, read = builder.new_streaming_scan(), builder.new_read()
+    snapshots = table.snapshot_manager()
+    changes = {}
+    for id in range(1, snapshots.get_latest_snapshot().id + 1):
+        snapshot = snapshots.get_snapshot_by_id(id)
+        if snapshot.changelog_manifest_list:
+            rows = read.to_arrow(scan._create_changelog_plan(snapshot).splits())
+            changes[id] = render_table(rows.select(["_row_kind", *request["columns"]]))
+    return {"changes": changes}
+
+
 def answer(request: dict) -> dict:
     catalog = pypaimon.CatalogFactory.create({"warehouse": request["warehouse"]})
     if request["do"] == "read":
         return read(catalog, request)
+    if request["do"] == "changelog":
+        return changelog(catalog, request)
     if request["do"] == "create":
         create(catalog, request["plan"])
     else:

@@ -310,6 +310,9 @@ def answer(request: dict) -> dict:
     if request["do"] == "write":
         write(sys.argv[1], request["warehouse"], request["plan"])
         return {}
+    if request["do"] == "compact":
+        pypaimon.CatalogFactory.create({"warehouse": request["warehouse"]}).get_table(TABLE).compact(full=True)
+        return {}
     return read(sys.argv[1], request["warehouse"], request["plan"])
 
 

@@ -1,5 +1,7 @@
 """Partitions and buckets of every kind, changelogs, overwrites, branches."""
 
+import json
+
 from java_values import at
 
 from java_keyed.tables import inserts, keyed, row_reads, states
@@ -39,6 +41,81 @@ def cross_partition(table):
     table.upsert(["-D", 0, "v0", 0], ["+I", 0, "moved", 1], ["-D", 3, "v3", 1], ["+I", 3, "moved", 2], buckets=[0] * 4)
     table.upsert(["+U", 0, "again", 1], ["+U", 1, "kept", 1], buckets=[0, 0])
     return states(table)
+
+
+def moved(table, engine, columns, commits, options=()):
+    """Commits in which keys come with other partitions than theirs; Java finds out where each row goes."""
+    chosen = {"bucket": -1, "dynamic-bucket.target-row-num": 3, "merge-engine": engine, **dict(options)}
+    keyed(table, {"k": "BIGINT", **columns, "p": "STRING"}, chosen, partition=["p"])
+    for rows in commits:
+        table.upsert(*rows)
+        table.commits.append({"upserts": rows, "rows": [json.loads(row) for row in table.rows()]})
+    return states(table) + row_reads(table, {"filter": ["=", "k", 3]}, {"filter": ["=", "p", "b"]})
+
+
+def moved_deduplicate(table):
+    """Keys that move, move back, are deleted from elsewhere and come again."""
+    return moved(
+        table,
+        "deduplicate",
+        {"v": "STRING"},
+        [
+            [["+I", k, f"v{k}", "ab"[k % 2]] for k in range(10)],
+            [["+U", 0, "to b", "b"], ["+U", 3, "to c", "c"], ["+U", 4, "stays", "a"], ["-D", 5, "gone", "b"]],
+            [["-U", 1, "v1", "b"], ["+U", 1, "to c", "c"], ["+U", 0, "to c", "c"], ["+U", 0, "back", "a"]],
+            [["-D", 3, "gone from elsewhere", "a"], ["-D", 70, "never there", "a"], ["+I", 5, "again", "a"]],
+            [["+I", k, "all to d", "d"] for k in range(0, 14, 2)],
+        ],
+    )
+
+
+def moved_partial_update(table):
+    """Rows that come for another partition change the row where it is; a key that was deleted is free.
+
+    None of those that come for another partition takes back: Java would add it instead.
+    """
+    return moved(
+        table,
+        "partial-update",
+        {"v": "STRING", "w": "INT"},
+        [
+            [["+I", k, f"v{k}", None, "ab"[k % 2]] for k in range(8)],
+            [["+I", 0, None, 10, "b"], ["+I", 3, "new", None, "c"], ["+I", 9, None, 9, "c"], ["+I", 9, "x", None, "a"]],
+            [["-D", 1, None, None, "b"], ["-D", 2, None, None, "a"], ["+I", 2, "same commit", None, "c"]],
+            [["+I", 1, "next commit", 1, "c"], ["+U", 4, None, 44, "c"]],
+        ],
+        {"partial-update.remove-record-on-delete": "true"},
+    )
+
+
+def moved_aggregation(table):
+    """Sums and the last texts of rows that came for any partition."""
+    return moved(
+        table,
+        "aggregation",
+        {"v": "STRING", "w": "INT"},
+        [
+            [["+I", k, f"v{k}", k, "ab"[k % 2]] for k in range(8)],
+            [["+I", 0, "w", 10, "b"], ["+I", 3, None, 30, "c"], ["+I", 9, "x", 9, "c"], ["+I", 9, None, 1, "a"]],
+            [["-U", 4, None, 3, "a"], ["+U", 4, None, 5, "b"], ["+I", 8, "y", 8, "a"]],
+        ],
+        {"fields.w.aggregate-function": "sum"},
+    )
+
+
+def moved_first_row(table):
+    """The first row of a key stays, wherever the others come for."""
+    return moved(
+        table,
+        "first-row",
+        {"v": "STRING"},
+        [
+            [["+I", k, f"v{k}", "ab"[k % 2]] for k in range(8)],
+            [["+I", 0, "late", "b"], ["+I", 2, "late", "a"], ["+I", 9, "first", "c"], ["+I", 9, "late", "a"]],
+            [["+I", 9, "late", "c"], ["+I", 10, "first", "a"], ["+U", 11, "first", "b"]],
+        ],
+        {"write-only": "false"},
+    )
 
 
 def postponed(table):
@@ -104,5 +181,6 @@ def branched(table):
 
 TABLES = [
     *(rescaled, dynamic, cross_partition, postponed, overwritten, branched, changelog_input),
+    *(moved_deduplicate, moved_partial_update, moved_aggregation, moved_first_row),
     *(changelog_lookup, changelog_full_compaction),
 ]

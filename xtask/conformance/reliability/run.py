@@ -1,15 +1,17 @@
 """Writers that meet, and writers that are killed, as processes on local files.
 
     python run.py --ours PYTHON --work FOLDER [--peers PYTHON] [--rounds 20] [--processes 6] [--appends 25]
-        [--upserts 15]
+        [--upserts 15] [--compacted-upserts 15] [--every-nth-kill 1]
 
 Concurrency: each round lets several processes append to one table; afterwards the acknowledged commits, the snapshots
 and the rows must be the same in number and in content. It is run undelayed, with the publishing step delayed, and (with
 `--peers`) with one pypaimon writer in the mix, where only our own acknowledged commits must have left a snapshot that
-we or the foreign writer published. `upserts.py` has the same for a primary-key table.
+we or the foreign writer published. `upserts.py` has the same for a primary-key table, and `compactions.py` for several
+of them, with a process beside the writers that compacts the table.
 
 Kills: a commit is repeated, killed at its first file operation, its second, and so on (`shim.c`). After each kill the
-table must show the whole commit or nothing of it, and the next commit must work.
+table must show the whole commit or nothing of it, and the next commit must work. `killed_compactions.py` has the same
+for compactions.
 """
 
 import argparse
@@ -20,6 +22,8 @@ import shutil
 import subprocess
 import sys
 
+import compactions
+import killed_compactions
 import pyarrow as pa
 import pypaimon
 import updates
@@ -166,6 +170,8 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=6)
     parser.add_argument("--appends", type=int, default=25)
     parser.add_argument("--upserts", type=int, default=15)
+    parser.add_argument("--compacted-upserts", type=int, default=15, help="of each writer beside a compaction")
+    parser.add_argument("--every-nth-kill", type=int, default=1, help="of the file operations of a compaction")
     arguments = parser.parse_args()
     arguments.work = arguments.work.resolve()
     arguments.work.mkdir(parents=True, exist_ok=True)
@@ -174,6 +180,7 @@ def main() -> int:
     problems += upserts.upserting("upserts", arguments, {})
     problems += upserts.overwriting("overwrites against upserts", arguments, {})
     problems += updates.updating("updates", arguments, {})
+    problems += compactions.compacting("compactions", arguments, {})
     if sys.platform == "linux":
         shim = build_shim(arguments.work)
         delayed = {
@@ -185,10 +192,13 @@ def main() -> int:
         problems += upserts.upserting("upserts, delayed by 20 ms", arguments, delayed)
         problems += upserts.overwriting("overwrites against upserts, delayed by 20 ms", arguments, delayed)
         problems += updates.updating("updates, delayed by 20 ms", arguments, delayed)
+        problems += compactions.compacting("compactions, delayed by 20 ms", arguments, delayed)
         problems += kills("append", arguments, shim)
         problems += kills("overwrite", arguments, shim, "overwrite")
         problems += kills("upsert", arguments, shim, keyed=True)
         problems += kills("blob", arguments, shim, blobs=True)
+        for table in killed_compactions.TABLES:
+            problems += killed_compactions.kills(table, arguments, shim)
     if arguments.peers:
         problems += with_foreign_writer(arguments)
     for problem in problems:

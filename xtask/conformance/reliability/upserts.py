@@ -21,11 +21,11 @@ TABLE = "reliability.t"
 OPTIONS = {"bucket": "2", "sequence.field": "stamp", "rowkind.field": "kind"}
 
 
-def fresh_table(warehouse: pathlib.Path):
+def fresh_table(warehouse: pathlib.Path, options: dict = OPTIONS):
     shutil.rmtree(warehouse, ignore_errors=True)
     catalog = pypaimon.CatalogFactory.create({"warehouse": str(warehouse)})
     catalog.create_database("reliability", True)
-    schema = pypaimon.Schema.from_pyarrow_schema(SCHEMA, primary_keys=["id"], options=OPTIONS)
+    schema = pypaimon.Schema.from_pyarrow_schema(SCHEMA, primary_keys=["id"], options=options)
     catalog.create_table(TABLE, schema, False)
     return catalog.get_table(TABLE)
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{Read, checksum};
 
@@ -32,6 +34,16 @@ pub enum Expect {
     Rows(PathBuf),
     /// An error of kind `Unsupported` whose text has this in it; the case fails when the feature arrives.
     Unsupported(String),
+}
+
+/// What a writer was given in one commit, and the rows that it read afterwards.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commit {
+    /// What each row does (`+I`, `-U`, `+U`, `-D`), and its values.
+    pub upserts: Vec<Vec<Value>>,
+    /// Rows spelt as in `expected.rows`.
+    pub rows: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -82,15 +94,16 @@ impl Case {
     /// # Errors
     /// When the file that the case names is missing, empty or not what it should be.
     pub fn reads(&self) -> Result<Vec<Read>> {
-        let Some(file) = &self.reads else { return Ok(Vec::new()) };
-        let path = self.folder.join(file);
-        let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        let reads = text
-            .lines()
-            .map(|line| serde_json::from_str(line).with_context(|| format!("{}: {line}", path.display())))
-            .collect::<Result<Vec<Read>>>()?;
-        ensure!(!reads.is_empty(), "{} holds no reads", path.display());
-        Ok(reads)
+        self.reads.as_ref().map_or(Ok(Vec::new()), |file| json_lines(&self.folder.join(file)))
+    }
+
+    /// The commits of which the writer's table came; none where it is not said.
+    ///
+    /// # Errors
+    /// When the file is empty or not what it should be.
+    pub fn commits(&self) -> Result<Vec<Commit>> {
+        let path = self.folder.join("commits.jsonl");
+        if path.exists() { json_lines(&path) } else { Ok(Vec::new()) }
     }
 
     /// That the table's files are those that the writer left.
@@ -102,4 +115,13 @@ impl Case {
         ensure!(found == self.sha256, "expected table/ with SHA-256 {}, found {found}", self.sha256);
         Ok(())
     }
+}
+
+/// The objects of a file that has one on each line.
+fn json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let parse = |line| serde_json::from_str(line).with_context(|| format!("{}: {line}", path.display()));
+    let values = text.lines().map(parse).collect::<Result<Vec<T>>>()?;
+    ensure!(!values.is_empty(), "{} holds nothing", path.display());
+    Ok(values)
 }

@@ -23,7 +23,7 @@ mod probe;
 mod read;
 mod render;
 
-pub use case::{Case, Expect, cases};
+pub use case::{Case, Commit, Expect, cases};
 pub use counting::Counting;
 pub use probe::{Probe, probes};
 pub use read::Read;

@@ -53,6 +53,7 @@ public final class Driver {
                     case "rollback" -> tables.rollback();
                     case "read" -> tables.read();
                     case "plan" -> tables.plan();
+                    case "indexes" -> tables.indexes();
                     default -> throw new IllegalArgumentException("no request is called " + what);
                 };
             }

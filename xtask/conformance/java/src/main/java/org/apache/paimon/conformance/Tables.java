@@ -8,6 +8,8 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.BiConsumer;
+import java.util.function.ToIntFunction;
 import java.util.stream.StreamSupport;
 import org.apache.paimon.Snapshot;
 import org.apache.paimon.append.AppendCompactCoordinator;
@@ -103,7 +105,7 @@ final class Tables implements AutoCloseable {
      * columns?: [name], first_row_id?: number, overwrite?: true | {partition column: value}, compact?: true, options?}.
      *
      * <p>{@code kinds} are those of the rows, all of them {@code +I} without; {@code buckets} are where the rows go in
-     * a table of dynamic buckets, which no row tells. {@code overwrite: true} replaces the partitions that the rows are
+     * a table of dynamic buckets, where {@link DynamicBuckets} or {@link MovingKeys} finds out without. {@code overwrite: true} replaces the partitions that the rows are
      * in, or all of a table without partitions. {@code columns} are those that the rows have, in a table with data
      * evolution; with {@code first_row_id}, the rows are those of an existing file, of which these columns change. A table with a primary key is compacted as its options say, and
      * {@code compact: true} puts all files of the buckets written to onto the highest level; {@code options:
@@ -117,10 +119,9 @@ final class Tables implements AutoCloseable {
         }
         BatchWriteBuilder builder = table.newBatchWriteBuilder();
         JsonNode overwrite = request.path("overwrite");
-        if (overwrite.isObject()) {
-            builder.withOverwrite(map(overwrite));
-        } else if (overwrite.asBoolean()) {
-            builder.withOverwrite();
+        boolean overwrites = overwrite.isObject() || overwrite.asBoolean();
+        if (overwrites) {
+            builder.withOverwrite(overwrite.isObject() ? map(overwrite) : Map.of());
         }
         try (IOManager disk = IOManager.create(System.getProperty("java.io.tmpdir"));
                 BatchTableWrite write = builder.newWrite().withIOManager(disk);
@@ -130,7 +131,11 @@ final class Tables implements AutoCloseable {
                 type = type.project(texts(request.get("columns")));
                 write.withWriteType(type);
             }
-            Set<Bucket> touched = writeRows(type, write);
+            boolean moving = table.bucketMode() == BucketMode.KEY_DYNAMIC && !request.has("buckets");
+            Set<Bucket> touched =
+                    moving
+                            ? writeMovingRows(table, disk, write)
+                            : writeRows(type, write, buckets(table, write, overwrites));
             if (request.path("compact").asBoolean()) {
                 for (Bucket bucket : touched) {
                     write.compact(bucket.partition(), bucket.number(), true);
@@ -158,18 +163,50 @@ final class Tables implements AutoCloseable {
                 CompactIncrement.emptyIncrement());
     }
 
-    private Set<Bucket> writeRows(RowType type, BatchTableWrite write) throws Exception {
+    private ToIntFunction<InternalRow> buckets(FileStoreTable table, BatchTableWrite write, boolean overwrites) {
+        if (table.bucketMode() == BucketMode.HASH_DYNAMIC && !request.has("buckets")) {
+            return new DynamicBuckets(table, overwrites)::of;
+        }
+        return write::getBucket;
+    }
+
+    private Set<Bucket> writeRows(RowType type, BatchTableWrite write, ToIntFunction<InternalRow> buckets)
+            throws Exception {
         Set<Bucket> touched = new LinkedHashSet<>();
         for (int i = 0; i < request.get("rows").size(); i++) {
-            GenericRow row = Values.row(type, request.get("rows").get(i));
-            if (request.has("kinds")) {
-                row.setRowKind(RowKind.fromShortString(request.get("kinds").get(i).asText()));
-            }
-            int bucket = request.has("buckets") ? request.get("buckets").get(i).intValue() : write.getBucket(row);
+            InternalRow row = row(type, i);
+            int bucket = request.has("buckets") ? request.get("buckets").get(i).intValue() : buckets.applyAsInt(row);
             write.write(row, bucket);
             touched.add(new Bucket(write.getPartition(row).copy(), bucket));
         }
         return touched;
+    }
+
+    private Set<Bucket> writeMovingRows(FileStoreTable table, IOManager disk, BatchTableWrite write) throws Exception {
+        Set<Bucket> touched = new LinkedHashSet<>();
+        BiConsumer<InternalRow, Integer> writer =
+                (row, bucket) -> {
+                    try {
+                        write.write(row, bucket);
+                    } catch (Exception e) {
+                        throw new IllegalStateException(e);
+                    }
+                    touched.add(new Bucket(write.getPartition(row).copy(), bucket));
+                };
+        try (MovingKeys keys = new MovingKeys(table, disk, writer)) {
+            for (int i = 0; i < request.get("rows").size(); i++) {
+                keys.write(row(table.rowType(), i));
+            }
+        }
+        return touched;
+    }
+
+    private InternalRow row(RowType type, int number) {
+        GenericRow row = Values.row(type, request.get("rows").get(number));
+        if (request.has("kinds")) {
+            row.setRowKind(RowKind.fromShortString(request.get("kinds").get(number).asText()));
+        }
+        return row;
     }
 
     /** {@code filter}: marks the rows that it keeps as deleted, in deletion vectors. */
@@ -386,6 +423,11 @@ final class Tables implements AutoCloseable {
         names.forEach(answer.putArray("columns")::add);
         answer.set("rows", rows);
         return answer;
+    }
+
+    /** The hashes of the keys of each bucket of a table of dynamic buckets: {@link DynamicBuckets#indexes}. */
+    JsonNode indexes() throws Exception {
+        return DynamicBuckets.indexes(table());
     }
 
     /**
