@@ -73,7 +73,7 @@ async fn newer_schema(store: &TableStore) -> Result<Option<TableStore>> {
 pub(crate) async fn messages_of(store: &TableStore, snapshot_id: i64) -> Result<Vec<CommitMessage>> {
     let missing = || Error::not_found(format!("Snapshot id '{snapshot_id}' doesn't exist."));
     let snapshot = store.snapshot(snapshot_id).await?.ok_or_else(missing)?;
-    let added = delta_entries(store, &*snapshot).await?.into_iter().filter(|entry| entry.kind == FileKind::Add);
+    let added = delta_entries(store, &snapshot).await?.into_iter().filter(|entry| entry.kind == FileKind::Add);
     let message = |entry: ManifestEntry| CommitMessage {
         new_files: vec![entry.file],
         ..CommitMessage::of(entry.partition, entry.bucket, entry.total_buckets)

@@ -14,6 +14,9 @@ use crate::{
     chunk::{Chunk, Merging},
 };
 
+/// A row: its source, and its number there.
+type Place = (usize, usize);
+
 /// What there was of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Before {
@@ -21,8 +24,8 @@ pub(super) enum Before {
     Untold,
     /// No row.
     Nothing,
-    /// This row: source, and row of the source.
-    Row((usize, usize)),
+    /// This row.
+    Row(Place),
 }
 
 /// How changes are told.
@@ -36,7 +39,7 @@ pub(super) struct Changes {
 /// A row of a changelog in the making.
 struct Change {
     kind: RowKind,
-    place: (usize, usize),
+    place: Place,
 }
 
 impl Changes {
@@ -108,7 +111,7 @@ impl Changes {
     }
 
     /// Which of the updates change nothing; empty when it does not matter.
-    fn same(&self, sources: &[&RecordBatch], updates: &[((usize, usize), (usize, usize))]) -> Result<Vec<bool>> {
+    fn same(&self, sources: &[&RecordBatch], updates: &[(Place, Place)]) -> Result<Vec<bool>> {
         let Some(compared) = &self.compared else { return Ok(Vec::new()) };
         let mut same = vec![true; updates.len()];
         let (before, after): (Vec<_>, Vec<_>) = updates.iter().copied().unzip();
@@ -136,7 +139,7 @@ fn results(merging: &Merging, chunk: &Chunk, merged: &RecordBatch) -> Result<Vec
     Ok(chunk.ends.iter().map(result).collect())
 }
 
-fn picked(sources: &[&RecordBatch], column: usize, places: &[(usize, usize)]) -> Result<ArrayRef> {
+fn picked(sources: &[&RecordBatch], column: usize, places: &[Place]) -> Result<ArrayRef> {
     let arrays: Vec<&dyn Array> = sources.iter().map(|source| source.column(column).as_ref()).collect();
     interleave(&arrays, places).map_err(|error| Error::internal("paimon-merge", error))
 }

@@ -147,7 +147,7 @@ impl Reliance {
             return Ok(None);
         }
         let types = partition_types(store.schema());
-        let now = hash_files(&*index_files(store, latest).await?, &types)?;
+        let now = hash_files(&index_files(store, latest).await?, &types)?;
         // Most commits rely on one snapshot.
         let mut then: HashMap<i64, HashMap<BinaryRow, BTreeSet<String>>> = HashMap::new();
         for (partition, HashIndex { as_of, grows }) in &mut self.hashes {
@@ -157,7 +157,7 @@ impl Reliance {
             if !then.contains_key(as_of) {
                 let files = match *as_of {
                     0 => HashMap::new(),
-                    id => hash_files(&*index_files(store, &*snapshot_since(store, latest, id).await?).await?, &types)?,
+                    id => hash_files(&index_files(store, &*snapshot_since(store, latest, id).await?).await?, &types)?,
                 };
                 then.insert(*as_of, files);
             }

@@ -96,9 +96,9 @@ impl<'a> Running<'a> {
                 }
                 Step::Upgrade { file, looks } => {
                     if looks {
-                        self.merge(std::slice::from_ref(&file), false).await?;
+                        self.merge(std::slice::from_ref(&*file), false).await?;
                     }
-                    self.upgraded.push(file);
+                    self.upgraded.push(*file);
                 }
             }
         }

@@ -58,7 +58,7 @@ async fn a_million_keys_move_within_the_budget() {
     std::fs::create_dir_all(&folder).unwrap();
     let schema = Schema::from_json(
         r#"{"fields": [{"name": "p", "type": "INT"}, {"name": "k", "type": "BIGINT"}], "partitionKeys": ["p"],
-            "primaryKeys": ["k"], "options": {"bucket": "-1"}}"#,
+            "primaryKeys": ["k"], "options": {"bucket": "-1", "target-file-size": "2 mb"}}"#,
     );
     let mut context = testkit::context();
     context.spill_folder = Some(folder.as_path().into());

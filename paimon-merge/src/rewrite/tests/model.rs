@@ -179,7 +179,7 @@ impl<'a> Model<'a> {
             return Ok(rows().find(adds).cloned());
         }
         let remove = self.options.iter().any(|(key, _)| key.ends_with("remove-record-on-delete"));
-        let Some(newest) = rows().last() else { return Ok(None) };
+        let Some(newest) = rows().next_back() else { return Ok(None) };
         let nothing = Row { values: vec![newest.values[0].clone(), None, None], number: 0, kind: RowKind::Insert };
         if self.engine("aggregation") {
             Ok(Some(self.aggregated(rows(), remove, nothing)))

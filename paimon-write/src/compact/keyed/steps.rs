@@ -10,7 +10,7 @@ pub(super) enum Step {
     /// They are merged into new files.
     Rewrite(Vec<DataFileMeta>),
     /// The file goes to the output level as it stands. `looks`: its rows are read all the same, for what they change.
-    Upgrade { file: DataFileMeta, looks: bool },
+    Upgrade { file: Box<DataFileMeta>, looks: bool },
 }
 
 /// What a table wants of files that are moved to the output level of a task.
@@ -97,7 +97,7 @@ impl Rules {
                 tells
             }
         };
-        Some(Step::Upgrade { file, looks })
+        Some(Step::Upgrade { file: Box::new(file), looks })
     }
 }
 
