@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from conftest import Tables, read
@@ -17,9 +19,22 @@ daft = pytest.importorskip("daft")
 
 from daft import col  # noqa: E402
 
-from keyed_tables import COLUMNS, Row, frame, keyed, rows_of  # noqa: E402
+from keyed_tables import COLUMNS, Row, data_files, frame, keyed, rows_of  # noqa: E402
 from pypaimon.daft import explain_paimon_scan, read_paimon, write_paimon  # noqa: E402
 from pypaimon.daft.reader import source_for_table  # noqa: E402
+
+
+def spoil_columns(file: Path, keep: Iterable[str]) -> None:
+    """Overwrites the pages of all other columns of a Parquet file."""
+    content = bytearray(file.read_bytes())
+    group = pq.ParquetFile(file).metadata.row_group(0)
+    columns = [group.column(index) for index in range(group.num_columns)]
+    spoilt = [column for column in columns if column.path_in_schema not in keep]
+    assert spoilt
+    for column in spoilt:
+        start = column.dictionary_page_offset or column.data_page_offset
+        content[start : start + column.total_compressed_size] = bytes([0xFF]) * column.total_compressed_size
+    file.write_bytes(content)
 
 
 class TestReads:
@@ -78,6 +93,16 @@ class TestReads:
         found = read_paimon("db.t", options)
         assert found.column_names == list(COLUMNS)
         assert rows_of(found.where(col("n") >= 48)) == [(48, "v48", 48), (49, "v49", 49)]
+
+    def test_daft_decodes_no_column_that_only_the_files_have(self, tables: Tables, options: dict[str, str]) -> None:
+        keyed(tables, buckets=1)
+        rows = [(id, f"v{id}", id) for id in range(50)]
+        write_paimon(frame(*rows), "db.t", options)
+        (file,) = data_files(options)
+        spoil_columns(file, keep=COLUMNS)
+        found = read_paimon("db.t", options)
+        assert rows_of(found) == rows
+        assert rows_of(found.where(col("n") == 7)) == [rows[7]]
 
     def test_counts_come_from_metadata_where_nothing_is_merged(self, tables: Tables, options: dict[str, str]) -> None:
         table = keyed(tables)

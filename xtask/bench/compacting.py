@@ -135,7 +135,7 @@ COMPACTING = [
         api=read_compacted,
         floor=lambda state: plain(state[1]).select(*data.KEYED.names).to_arrow().num_rows,
         setup=compacted,
-        target="1.1",
+        target="1.15",
     ),
     Workload(
         "C3",

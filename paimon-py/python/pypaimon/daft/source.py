@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -101,6 +102,9 @@ class PaimonDataSource(DataSource):
 
     def _native_tasks(self, scan: Scan, pushdowns: Pushdowns) -> Iterator[DataSourceTask]:
         schema = self.schema
+        if pushdowns.columns is None:
+            # Files of keyed tables have more columns than the table, and Daft would decode them all.
+            pushdowns = replace(pushdowns, columns=schema.column_names())
         storage = self._storage_config()
         partitions = scan.partitions
         values = None
