@@ -19,6 +19,7 @@ use crate::{
 mod into;
 pub(crate) mod local;
 pub(crate) mod location;
+mod parts;
 #[cfg(any(feature = "s3", test, feature = "testkit"))]
 pub(crate) mod ranges;
 #[cfg(feature = "s3")]
@@ -29,8 +30,8 @@ mod writer;
 mod tests;
 
 pub use self::{
-    into::FilePart,
     location::{path_below, redact},
+    parts::FilePart,
     writer::StorageWriter,
 };
 

@@ -33,7 +33,7 @@ use self::{
     error::is_absent,
     staged::{LocalUpload, Publish, Staged, create_dirs, sync_parent},
 };
-use super::into::{FilePart, read_parts};
+use super::parts::{FilePart, read_parts};
 use crate::Clock;
 
 mod error;

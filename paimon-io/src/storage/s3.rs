@@ -33,6 +33,7 @@ use crate::Clock;
 
 mod client;
 mod credentials;
+mod given;
 mod http;
 mod profile;
 mod settings;

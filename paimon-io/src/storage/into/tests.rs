@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use bytes::BytesMut;
 use object_store::memory::InMemory;
 use paimon_spec::ErrorKind;
 use proptest::prelude::*;

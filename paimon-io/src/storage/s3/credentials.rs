@@ -5,8 +5,8 @@ use std::fmt;
 use paimon_spec::{Error, Result};
 
 use super::{
+    given::{Environment, Given, Key},
     profile::Profile,
-    settings::{Environment, Given, Key},
 };
 
 /// Whose requests they are. `Debug` and `Display` name no secret.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 
 use paimon_spec::{Error, ErrorKind, Result};
 
-use super::settings::Environment;
+use super::given::Environment;
 
 /// Bytes that a profile file may have.
 const FILE_BYTES: u64 = 1 << 20;
