@@ -1,7 +1,7 @@
 //! The one exit of errors: from [`paimon_spec::Error`] to the exception classes of `pypaimon.exceptions`.
 //!
 //! The classes are Python's, so that they may have two bases, attributes and pickling; this names the kind and hands
-//! over the text, and `exceptions.from_native` picks the class.
+//! over the text, and `native_errors.from_native` picks the class.
 
 use paimon_spec::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
@@ -38,7 +38,7 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         }
     }
     let arguments = (kind_name(error.kind()), error.message(), error.to_string(), context, error.is_retryable());
-    let value = py.import("pypaimon.exceptions")?.getattr("from_native")?.call1(arguments)?;
+    let value = py.import("pypaimon.native_errors")?.getattr("from_native")?.call1(arguments)?;
     Ok(PyErr::from_value(value))
 }
 

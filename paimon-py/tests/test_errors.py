@@ -11,7 +11,8 @@ import pytest
 from conftest import Tables, append, read
 from pypaimon import Identifier, exceptions
 from pypaimon.catalog import catalog_exception
-from pypaimon.exceptions import CorruptTableError, PaimonError, UnsupportedFeatureError, from_native
+from pypaimon.exceptions import CorruptTableError, PaimonError, UnsupportedFeatureError
+from pypaimon.native_errors import from_native
 from pypaimon.table.file_store_table import FileStoreTable
 
 CLASSES = sorted(
