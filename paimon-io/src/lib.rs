@@ -61,6 +61,7 @@ mod context;
 mod convert_error;
 mod format;
 mod spill;
+mod stop;
 mod storage;
 mod table_store;
 #[cfg(any(test, feature = "testkit"))]
@@ -82,6 +83,7 @@ pub use self::{
     context::{Clock, IoContext},
     format::{BatchStream, FileFormat, FileRead, FileTarget, FileWriter, Formats, WrittenFile},
     spill::{SpillSpace, SpilledRun},
+    stop::Stop,
     storage::{FilePart, Listed, PutOutcome, Storage, StorageWriter, path_below, redact},
     table_store::{TableStore, index_file_name},
 };

@@ -11,7 +11,7 @@ use paimon_spec::{
 
 use self::data_files::ExternalRoot;
 pub use self::file_index::index_file_name;
-use crate::{IoContext, Listed, PutOutcome, SnapshotCommit, Storage, storage::location::check_file_name};
+use crate::{IoContext, Listed, PutOutcome, SnapshotCommit, Stop, Storage, storage::location::check_file_name};
 
 mod branches;
 mod data_files;
@@ -41,6 +41,8 @@ pub struct TableStore {
     context: IoContext,
     /// Sets cached schemas of this handle apart: their names are used again after a drop.
     scope: Arc<str>,
+    /// Ends what reads data files through this handle.
+    stop: Option<Stop>,
 }
 
 impl TableStore {
@@ -64,7 +66,8 @@ impl TableStore {
         };
         let scope = context.clock.unique_id().into();
         let external_roots = Arc::new(external_roots);
-        Ok(Self { storage, schema, paths, branch: branch.map(Into::into), external_roots, committer, context, scope })
+        let branch = branch.map(Into::into);
+        Ok(Self { storage, schema, paths, branch, external_roots, committer, context, scope, stop: None })
     }
 
     /// A handle on an existing table, with its newest schema.
@@ -96,6 +99,12 @@ impl TableStore {
         let directory = TableOptions::new(&schema.options).data_file_path_directory();
         let paths = Arc::new(TablePaths::new(self.branch.as_deref(), directory));
         Self { schema, paths, ..self.clone() }
+    }
+
+    /// The same table, whose data files are read until `stop` is said: then there is an error instead of the next batch.
+    #[must_use]
+    pub fn with_stop(&self, stop: Stop) -> Self {
+        Self { stop: Some(stop), ..self.clone() }
     }
 
     /// The schema of the handle.

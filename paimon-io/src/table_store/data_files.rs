@@ -58,10 +58,15 @@ impl TableStore {
     /// * `NotFound` when the file is missing, `CorruptData` when it is not the file that the manifest describes.
     /// * `CorruptData` when a name would lead out of the table, `PermissionDenied` when the file's external path lies
     ///   under no folder of the table's option `data-file.external-paths`: nothing is read then.
+    /// * Among the batches, `InvalidInput` once the handle's [`Stop`](crate::Stop) was said.
     pub async fn open_file(&self, bucket_path: &str, file: &DataFileMeta, read: &FileRead) -> Result<BatchStream> {
         let (storage, path) = self.locate(bucket_path, file)?;
         let opened = format::open(self, &storage, &path, file, read).await;
-        opened.map_err(|error| named_but_missing(error, "data file", &path, "a manifest"))
+        let batches = opened.map_err(|error| named_but_missing(error, "data file", &path, "a manifest"))?;
+        Ok(match &self.stop {
+            Some(stop) => stop.clone().between(batches),
+            None => batches,
+        })
     }
 
     /// The positions of the rows that [`Self::open_file`] reads for `read` before it looks at values: of those asked for

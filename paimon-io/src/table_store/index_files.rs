@@ -25,15 +25,15 @@ impl TableStore {
     /// The bytes of a HASH index file, which are whole hashes; see [`decode_hash_index`].
     ///
     /// # Errors
-    /// `NotFound` when it is missing, `CorruptData` when it is torn or not as large as stated, `PermissionDenied` when it
-    /// lies outside the table.
+    /// `NotFound` when it is missing, `CorruptData` when it is torn, or has not the size or the hashes that its entry
+    /// states, `PermissionDenied` when it lies outside the table.
     pub async fn hash_index(&self, entry: &IndexManifestEntry, partition: &BinaryRow) -> Result<Bytes> {
         let read = async {
             let (storage, path) = self.resolve(&self.index_path(entry, partition)?)?;
             let stated = u64::try_from(entry.file_size).unwrap_or(0);
             let size = (Some(entry.file_size), stated);
             let bytes = read_named(&storage, "HASH index", &path, size, "an index manifest").await?;
-            let hashes = decode_hash_index(&bytes).map(|hashes| hashes.len());
+            let hashes = decode_hash_index(&bytes).and_then(|hashes| check_count(entry, hashes.len()));
             hashes.map_err(|error| error.with_context("file", storage.url(&path)))?;
             Ok(bytes)
         };
@@ -82,4 +82,11 @@ impl TableStore {
         }
         Ok(self.paths().index(file_name))
     }
+}
+
+fn check_count(entry: &IndexManifestEntry, found: usize) -> Result<()> {
+    if usize::try_from(entry.row_count) == Ok(found) {
+        return Ok(());
+    }
+    Err(Error::corrupt(format!("expected a HASH index of {} hashes, found {found}", entry.row_count)))
 }
