@@ -7,7 +7,8 @@ use paimon_spec::Result;
 
 use crate::{
     KeyedLayout, MergeFunction,
-    chunk::{Chunk, Merging, Ties},
+    chunk::{Chunk, Ranks, Ties},
+    merging::Merging,
 };
 
 /// Merges rows of `layout` that are held in memory, in any order: the result has keys ascending, in batches of about
@@ -27,10 +28,10 @@ pub fn merge_buffer(
     let merging = Merging::new(layout, function, Ties::Arrival, keep_deletes)?;
     let mut chunk = Chunk::default();
     for batch in batches {
-        let source = merging.source(&batch, 0)?;
+        let source = merging.order.source(&batch, Ranks::One(0))?;
         chunk.add(batch, source);
     }
-    let sorted = sorted_rows(&chunk, merging.keys.is_exact());
+    let sorted = sorted_rows(&chunk, merging.order.keys.is_exact());
     let buffer = Buffer { merging, chunk, sorted, next: 0, batch_rows: batch_rows.max(1) };
     Ok(buffer)
 }
@@ -83,7 +84,7 @@ impl Iterator for Buffer {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let exact = self.merging.keys.is_exact();
+        let exact = self.merging.order.keys.is_exact();
         while self.next < self.sorted.len() {
             let mut last: Option<Row> = None;
             for row in &self.sorted[self.next..] {
@@ -100,7 +101,7 @@ impl Iterator for Buffer {
             }
             self.chunk.end_key();
             self.next += self.chunk.rows.len();
-            match self.chunk.merge(&mut self.merging) {
+            match self.merging.merge(&mut self.chunk) {
                 Ok(merged) if merged.num_rows() == 0 => {}
                 Ok(merged) => return Some(Ok(merged)),
                 Err(error) => {

@@ -10,8 +10,7 @@ use arrow::{
 use paimon_spec::{Error, Result, RowKind};
 
 use crate::{
-    KeyGroups, KeyedLayout, MergeFunction,
-    levels::Origin,
+    KeyedLayout,
     order::{KeyOrder, Keys, SequenceOrder, Sequences},
 };
 
@@ -26,16 +25,30 @@ pub(crate) enum Ties {
     Settled,
 }
 
-/// How rows become keys with one row each.
-pub(crate) struct Merging {
+/// How rows stand under a merge: by their keys, and within a key from the oldest to the newest.
+pub(crate) struct RowOrder {
     pub(crate) layout: Arc<KeyedLayout>,
     pub(crate) keys: KeyOrder,
     sequence: SequenceOrder,
     ties: Ties,
-    function: Box<dyn MergeFunction>,
-    keep_deletes: bool,
-    /// By rank, where of the rows above level 0 only those of the smallest level count; otherwise nothing.
-    levels: Vec<Origin>,
+}
+
+/// Which files the rows of a batch came from, by the ranks of the files.
+#[derive(Debug, Clone)]
+pub(crate) enum Ranks {
+    /// All from one.
+    One(usize),
+    /// Each from its own.
+    Each(ScalarBuffer<u32>),
+}
+
+impl Ranks {
+    fn of(&self, row: usize) -> usize {
+        match self {
+            Self::One(rank) => *rank,
+            Self::Each(ranks) => ranks[row] as usize,
+        }
+    }
 }
 
 /// A batch of rows under the merge, with what its rows are ordered by.
@@ -45,16 +58,21 @@ pub(crate) struct Source {
     sequences: Sequences,
     numbers: ScalarBuffer<i64>,
     kinds: ScalarBuffer<i8>,
-    pub(crate) rank: usize,
+    ranks: Ranks,
     /// Positions of the rows in their file, where somebody asks for them.
     pub(crate) positions: Option<ScalarBuffer<u64>>,
 }
 
 impl Source {
     /// A batch whose rows are looked at by their keys alone.
-    pub(crate) fn of_keys(keys: Keys, rank: usize, positions: ScalarBuffer<u64>) -> Self {
+    pub(crate) fn of_keys(keys: Keys, ranks: Ranks, positions: ScalarBuffer<u64>) -> Self {
         let (numbers, kinds) = (ScalarBuffer::default(), ScalarBuffer::default());
-        Self { keys, sequences: Sequences::None, numbers, kinds, rank, positions: Some(positions) }
+        Self { keys, sequences: Sequences::None, numbers, kinds, ranks, positions: Some(positions) }
+    }
+
+    /// The rank of the file that a row came from.
+    pub(crate) fn rank(&self, row: usize) -> usize {
+        self.ranks.of(row)
     }
 
     /// Whether a row takes back.
@@ -63,23 +81,12 @@ impl Source {
     }
 }
 
-impl Merging {
+impl RowOrder {
     /// # Errors
     /// `Unsupported` for keys and sequence fields of types that have no order.
-    pub(crate) fn new(
-        layout: Arc<KeyedLayout>,
-        function: Box<dyn MergeFunction>,
-        ties: Ties,
-        keep_deletes: bool,
-    ) -> Result<Self> {
+    pub(crate) fn new(layout: Arc<KeyedLayout>, ties: Ties) -> Result<Self> {
         let (keys, sequence) = (KeyOrder::new(&layout)?, SequenceOrder::new(&layout)?);
-        Ok(Self { layout, keys, sequence, ties, function, keep_deletes, levels: Vec::new() })
-    }
-
-    /// Counts of the rows of a key above level 0 only those of the smallest level: that one was merged with all deeper
-    /// ones when it was written (Java `LookupMergeFunction`).
-    pub(crate) fn with_levels(self, origins: &[Origin]) -> Self {
-        Self { levels: origins.to_vec(), ..self }
+        Ok(Self { layout, keys, sequence, ties })
     }
 
     /// Whether rows of a key stand in their order as soon as they stand in that of their runs.
@@ -90,7 +97,7 @@ impl Merging {
     /// # Errors
     /// `InvalidInput` when the batch does not have the layout's columns; `CorruptData` for keys that are NULL and must
     /// not be.
-    pub(crate) fn source(&self, batch: &RecordBatch, rank: usize) -> Result<Source> {
+    pub(crate) fn source(&self, batch: &RecordBatch, ranks: Ranks) -> Result<Source> {
         let (wanted, found) = (self.layout.schema(), batch.schema_ref());
         let same_types = wanted.fields().iter().map(|f| f.data_type()).eq(found.fields().iter().map(|f| f.data_type()));
         if !same_types {
@@ -101,7 +108,7 @@ impl Merging {
             sequences: self.sequence.sequences(batch)?,
             numbers: batch.column(KeyedLayout::SEQUENCE).as_primitive::<Int64Type>().values().clone(),
             kinds: batch.column(KeyedLayout::KIND).as_primitive::<Int8Type>().values().clone(),
-            rank,
+            ranks,
             positions: None,
         })
     }
@@ -149,29 +156,11 @@ impl Chunk {
         self.sources[a.0].keys.compare(a.1, &self.sources[b.0].keys, b.1)
     }
 
-    /// Merges the rows and forgets them; the batches stay. No key may be cut.
-    pub(crate) fn merge(&mut self, merging: &mut Merging) -> Result<RecordBatch> {
-        if !merging.levels.is_empty() {
-            self.leave_newest_level(&merging.levels);
+    /// Puts the rows of each key into the order in which they were written.
+    pub(crate) fn order_within_keys(&mut self, order: &RowOrder) {
+        if !order.is_settled() {
+            order_within_keys(&self.sources, &mut self.rows, &self.ends, order.ties);
         }
-        let merged = self.merge_rows(merging, merging.keep_deletes, true)?;
-        self.forget_rows();
-        Ok(merged)
-    }
-
-    /// Merges the rows. Those that are alone with their keys may stand as they are, see [`KeyGroups::stands`].
-    pub(crate) fn merge_rows(
-        &mut self,
-        merging: &mut Merging,
-        keep_deletes: bool,
-        lone_rows_stand: bool,
-    ) -> Result<RecordBatch> {
-        if !merging.is_settled() {
-            order_within_keys(&self.sources, &mut self.rows, &self.ends, merging.ties);
-        }
-        let groups = KeyGroups::new(&merging.layout, &self.batches, &self.rows, &self.ends);
-        let groups = if lone_rows_stand { groups } else { groups.merging_lone_rows() };
-        merging.function.merge(&groups, keep_deletes)
     }
 
     /// Forgets the rows; the batches stay.
@@ -190,7 +179,7 @@ fn order_within_keys(sources: &[Source], rows: &mut [(usize, usize)], ends: &[us
             Ties::Arrival | Ties::Settled => Ordering::Equal,
             Ties::RetractFirst => {
                 let adds = |source: &Source, row: usize| !is_retract(source.kinds[row]);
-                adds(a_source, a.1).cmp(&adds(b_source, b.1)).then(a_source.rank.cmp(&b_source.rank))
+                adds(a_source, a.1).cmp(&adds(b_source, b.1)).then(a_source.rank(a.1).cmp(&b_source.rank(b.1)))
             }
         })
     };

@@ -4,40 +4,26 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use futures::{StreamExt, TryStreamExt, future, stream};
-use paimon_io::{BatchStream, TableStore, background};
+use paimon_io::{BatchStream, TableStore};
 use paimon_spec::{
     DataSplit, Datum, Error, FieldId, KeyComparator, MergeEngine, MergeOptions, Result, RowKind, SEQUENCE_NUMBER_ID,
-    SortedRun, VALUE_KIND_ID, sections,
+    VALUE_KIND_ID, sections,
 };
 
 use crate::{
     KeyedLayout, ReadRequest,
-    chunk::{Merging, Ties},
+    chunk::{Ranks, Ties},
     files::{Unopened, in_order},
     function::merge_function,
     levels::Origin,
     look_up::{newest, newest_decides},
+    many_runs::{BatchSize, Reads, merge_files},
+    merging::Merging,
     opening::{Opening, SplitFile, split_file},
     plan::{FilePlan, Target},
-    sorted::{RankedBatches, merge_runs},
-    width::batch_rows_within,
+    sorted::{RankedBatches, merge_chunks},
+    stretches::{Ages, Stretch, rank_by_age, stretches},
 };
-
-/// Bytes of rows that a merge holds when the request leaves it open.
-pub(crate) const MEMORY_BYTES: u64 = 256 << 20;
-
-/// Rows of a run's batch, at most: more of them leave the processor's caches before they are merged.
-pub(crate) const RUN_ROWS: usize = 32 << 10;
-
-/// Batches of each run that wait to be merged, or are being decoded.
-pub(crate) const WAITING_BATCHES: usize = 1;
-
-/// What is there of each run at the same time, in batches: one that is merged, those that wait, the pages they are decoded
-/// from, and the first batch of the run's next file.
-const BATCHES_OF_A_RUN: usize = WAITING_BATCHES + 3;
-
-/// The fewest bytes of a batch: shorter ones make no progress worth the work.
-const LEAST_BATCH_BYTES: u64 = 64 << 10;
 
 /// The merged rows of a split, section by section, in the order of keys. A section of one run is not merged, and takes
 /// the whole predicate; of others only what [`paimon_spec::Predicate::below_merge`] allows.
@@ -78,57 +64,13 @@ pub(crate) async fn read_keyed(
         after: Arc::new(after),
         limit: request.limit.unwrap_or(usize::MAX),
         most_rows: request.most_rows(),
-        memory: request.memory_bytes.unwrap_or(MEMORY_BYTES),
+        memory: request.memory_bytes,
     };
+    let reading = Arc::new(reading);
     let sections = sections(files, &KeyComparator::of(schema))?;
     // The next stretch is opened while one is read, so that its rows are there.
     let opened = stream::iter(stretches(sections)).map(move |stretch| future::ready(reading.open(stretch))).buffered(2);
     Ok(opened.try_flatten().boxed())
-}
-
-/// Gives each file its place by age, which decides where sequence numbers are equal: so the same row of a key wins
-/// whatever else is read. (Java leaves it to the order of its runs.)
-///
-/// Gives the ranks that they had before, in the new order.
-pub(crate) fn rank_by_age(files: &mut [SplitFile]) -> Vec<usize> {
-    files.sort_by(|a, b| {
-        let (a, b) = (&a.file, &b.file);
-        (b.level.cmp(&a.level))
-            .then(a.max_sequence_number.cmp(&b.max_sequence_number))
-            .then(a.creation_time_millis.cmp(&b.creation_time_millis))
-            .then_with(|| a.file_name.cmp(&b.file_name))
-    });
-    files.iter_mut().enumerate().map(|(rank, file)| std::mem::replace(&mut file.rank, rank)).collect()
-}
-
-/// What is read the same way.
-pub(crate) enum Stretch {
-    /// Files whose keys ascend from one to the next.
-    Plain(Vec<SplitFile>),
-    /// Runs that overlap.
-    Merged(Vec<Vec<SplitFile>>),
-}
-
-/// Neighbouring sections of one run are read as one run. Sections of several runs are too: run after run, as keys ascend
-/// from section to section.
-pub(crate) fn stretches(sections: Vec<Vec<SortedRun<SplitFile>>>) -> Vec<Stretch> {
-    let mut stretches = Vec::new();
-    for mut section in sections {
-        // Older runs first, so that rows of a key mostly come in their order.
-        section.sort_by_key(|run| run.files.iter().map(|file| file.rank).max());
-        let mut runs: Vec<_> = section.into_iter().map(|run| run.files).collect();
-        match (stretches.last_mut(), runs.len()) {
-            (_, 0) => {}
-            (Some(Stretch::Plain(files)), 1) => files.extend(runs.into_iter().flatten()),
-            (_, 1) => stretches.push(Stretch::Plain(runs.into_iter().flatten().collect())),
-            (Some(Stretch::Merged(before)), count) => {
-                before.resize_with(before.len().max(count), Vec::new);
-                before.iter_mut().zip(runs.drain(..)).for_each(|(before, run)| before.extend(run));
-            }
-            _ => stretches.push(Stretch::Merged(runs)),
-        }
-    }
-    stretches
 }
 
 struct Reading {
@@ -147,11 +89,11 @@ struct Reading {
     after: Arc<FilePlan>,
     limit: usize,
     most_rows: usize,
-    memory: u64,
+    memory: Option<u64>,
 }
 
 impl Reading {
-    fn open(&self, stretch: Stretch) -> Result<BatchStream> {
+    fn open(self: &Arc<Self>, stretch: Stretch) -> Result<BatchStream> {
         match stretch {
             Stretch::Plain(files) => {
                 let openings = self.openings(&self.target, files, self.most_rows, None, |_| Vec::new())?;
@@ -161,31 +103,25 @@ impl Reading {
         }
     }
 
-    fn merge(&self, runs: Vec<Vec<SplitFile>>) -> Result<BatchStream> {
-        let in_order_of_age = sequences_are_disjoint(runs.iter().flatten());
-        let ties = if in_order_of_age && sequences_ascend(&runs) { Ties::Settled } else { Ties::RetractFirst };
-        let held_bytes = batch_bytes(self.memory, runs.len());
+    fn merge(self: &Arc<Self>, runs: Vec<Vec<SplitFile>>) -> Result<BatchStream> {
+        let ages = Ages::of(&runs);
         let has_levels = !self.origins.is_empty() && has_levels(runs.iter().flatten());
-        let batch_rows = batch_rows_within(held_bytes, &self.layout, runs.iter().flatten());
-        let batch_rows = batch_rows.min(RUN_ROWS).min(self.most_rows);
-        let run = |files: Vec<SplitFile>| -> Result<RankedBatches> {
-            let known = |file: &SplitFile| known(file, in_order_of_age);
-            let openings = self.openings(&self.before, files, batch_rows, Some(held_bytes), known)?;
-            Ok(in_order(&self.store, openings, usize::MAX).boxed())
+        let finish = |ties| {
+            let function = merge_function(self.store.schema(), &self.layout)?;
+            let merging = Merging::new(Arc::clone(&self.layout), function, ties, false)?;
+            Ok(if has_levels { merging.with_levels(&self.origins) } else { merging })
         };
-        let runs = runs.into_iter().map(run).collect::<Result<Vec<_>>>()?;
-        let runs = match ties {
-            Ties::Settled if self.newest_decides => vec![newest(runs)],
-            _ => runs.into_iter().map(|run| background(self.store.context(), run, WAITING_BATCHES)).collect(),
+        let merged = if self.newest_decides && ages.ties == Ties::Settled {
+            let size = BatchSize::within(self.memory, runs.len(), &self.layout, runs.iter().flatten());
+            let size = BatchSize { rows: size.rows.min(self.most_rows), ..size };
+            let runs = runs.into_iter().map(|files| self.read(files, size, ages)).collect::<Result<_>>()?;
+            merge_chunks(finish(ages.ties)?, vec![newest(runs)], size.rows)
+        } else {
+            merge_files(self, runs, ages, finish)?
         };
-        let function = merge_function(self.store.schema(), &self.layout)?;
-        let mut merging = Merging::new(Arc::clone(&self.layout), function, ties, false)?;
-        if has_levels {
-            merging = merging.with_levels(&self.origins);
-        }
         let after = Arc::clone(&self.after);
         let bucket = self.bucket_path.clone();
-        let rows = merge_runs(merging, runs, batch_rows).map(move |merged| after.finish(&merged?));
+        let rows = merged.map(move |merged| after.finish(&merged?));
         let rows = rows.map_err(move |error| error.with_context("bucket", &bucket));
         Ok(rows.try_filter(|batch: &RecordBatch| future::ready(batch.num_rows() > 0)).boxed())
     }
@@ -208,9 +144,32 @@ impl Reading {
     }
 }
 
-/// Bytes of a batch, so that all batches of a merge take about `memory`. The runs of the next stretch may be open too.
-pub(crate) fn batch_bytes(memory: u64, runs: usize) -> u64 {
-    (memory / 2 / (runs * BATCHES_OF_A_RUN + 1) as u64).max(LEAST_BATCH_BYTES)
+impl Reads for Reading {
+    fn store(&self) -> &TableStore {
+        &self.store
+    }
+
+    fn layout(&self) -> &Arc<KeyedLayout> {
+        &self.layout
+    }
+
+    fn memory(&self) -> Option<u64> {
+        self.memory
+    }
+
+    fn most_rows(&self) -> usize {
+        self.most_rows
+    }
+
+    fn is_whole(&self, _: &SplitFile) -> bool {
+        true
+    }
+
+    fn read(&self, files: Vec<SplitFile>, size: BatchSize, ages: Ages) -> Result<RankedBatches> {
+        let known = |file: &SplitFile| known(file, ages.are_apart);
+        let openings = self.openings(&self.before, files, size.rows, Some(size.held_bytes), known)?;
+        Ok(in_order(&self.store, openings, usize::MAX).map_ok(|(rank, batch)| (Ranks::One(rank), batch)).boxed())
+    }
 }
 
 /// Values of system columns that need not be read.
@@ -220,21 +179,6 @@ fn known(file: &SplitFile, in_order_of_age: bool) -> Vec<(FieldId, Datum)> {
     // Whether a row is new or changed makes no difference; whether it takes back does.
     let kind = (file.delete_row_count == Some(0)).then(|| (VALUE_KIND_ID, Datum::TinyInt(RowKind::Insert.code())));
     number.into_iter().chain(kind).collect()
-}
-
-/// Whether no row of a file has a sequence number between those of another file, so that files as a whole are older or
-/// newer. A key stands once in a file.
-pub(crate) fn sequences_are_disjoint<'a>(files: impl Iterator<Item = &'a SplitFile>) -> bool {
-    let mut ranges: Vec<_> = files.map(|file| (file.file.min_sequence_number, file.file.max_sequence_number)).collect();
-    ranges.sort_unstable();
-    ranges.windows(2).all(|pair| pair[0].1 < pair[1].0) && ranges.iter().all(|(min, max)| min <= max)
-}
-
-/// Whether all rows of a run are newer than those of the run before it, where files as a whole are older or newer.
-pub(crate) fn sequences_ascend(runs: &[Vec<SplitFile>]) -> bool {
-    let last = |run: &Vec<SplitFile>| run.iter().map(|file| file.file.max_sequence_number).max();
-    let first = |run: &Vec<SplitFile>| run.iter().map(|file| file.file.min_sequence_number).min();
-    runs.windows(2).all(|pair| last(&pair[0]) < first(&pair[1]))
 }
 
 /// Whether there are files of several levels above 0.

@@ -51,7 +51,7 @@
 //! | `opening` | a file of a split before it is read: its indexes are asked, then it is opened |
 //! | `files` | files in order: the next ones opened while one is decoded: one on local disks, many small ones from afar |
 //! | `names` | when a file may be read by column names, without any of this |
-//! | `keyed` | splits whose files overlap: sections, what is read of each, memory |
+//! | `keyed` | splits whose files overlap: sections, and what is read of each |
 //! | `unmerged` | [`read_unmerged`]: rows of keyed files as they stand |
 //! | `rewrite` | [`rewrite()`]: what a compaction writes of the files of a bucket |
 //! | `levels` | which rows of a key count, by the levels of their files |
@@ -60,7 +60,10 @@
 //! | `layout` | [`KeyedLayout`]: the columns of rows under a merge |
 //! | `order` | keys and sequence fields in forms that compare fast |
 //! | `loser_tree` | the least of several heads |
+//! | `stretches` | files by age and by keys: which are read one after the other, which are merged |
+//! | `many_runs` | runs on their way into a merge, within a number of bytes |
 //! | `chunk` | rows of whole keys, oldest first, on their way into a function |
+//! | `merging` | rows of whole keys become one each |
 //! | `sorted`, `buffer` | [`merge_sorted`] and [`merge_buffer`] |
 //! | `function` | [`MergeFunction`] and the merge engines |
 //!
@@ -84,6 +87,8 @@ mod layout;
 mod levels;
 mod look_up;
 mod loser_tree;
+mod many_runs;
+mod merging;
 mod names;
 mod opening;
 mod order;
@@ -94,6 +99,7 @@ mod rewrite;
 mod row_ids;
 mod sorted;
 mod stitch;
+mod stretches;
 mod unmerged;
 mod width;
 

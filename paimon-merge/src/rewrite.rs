@@ -23,7 +23,7 @@ use futures::{
     StreamExt, TryStreamExt, future,
     stream::{self, BoxStream},
 };
-use paimon_io::{TableStore, background};
+use paimon_io::TableStore;
 use paimon_spec::{DataSplit, Error, FieldId, KeyComparator, MergeOptions, Predicate, Result, SortedRun, sections};
 
 use self::{
@@ -34,19 +34,16 @@ use self::{
 };
 use crate::{
     KeyedLayout, ReadRequest,
-    chunk::{Merging, Ties},
+    chunk::{Ranks, RowOrder},
     files::{Unopened, in_order},
     function::merge_function,
-    keyed::{
-        MEMORY_BYTES, RUN_ROWS, Stretch, WAITING_BATCHES, batch_bytes, rank_by_age, sequences_are_disjoint,
-        sequences_ascend, stretches,
-    },
     levels::Origin,
+    many_runs::{BatchSize, RUN_ROWS, Reads, merge_files},
     opening::{Opening, SplitFile, split_file},
     plan::{FilePlan, Target},
     read::{check_split, check_supported, target_of},
-    sorted::{RankedBatches, merge_chunks},
-    width::batch_rows_within,
+    sorted::RankedBatches,
+    stretches::{Ages, Stretch, rank_by_age, stretches},
 };
 
 /// Files of a bucket whose rows are to be merged into new files.
@@ -158,8 +155,9 @@ pub fn rewrite<'a>(
             conditions,
             origins: origins.into(),
             rules,
-            memory: rewrite.memory_bytes.unwrap_or(MEMORY_BYTES),
+            memory: rewrite.memory_bytes,
         };
+        let reading = Arc::new(reading);
         // The next stretch is opened while one is read, so that its rows are there.
         let opened =
             stream::iter(stretches(sections)).map(move |stretch| future::ready(reading.open(stretch))).buffered(2);
@@ -182,11 +180,11 @@ struct Reading {
     conditions: Vec<Predicate>,
     /// By rank.
     origins: Arc<[Origin]>,
-    memory: u64,
+    memory: Option<u64>,
 }
 
 impl Reading {
-    fn open(&self, stretch: Stretch) -> Result<BoxStream<'static, Result<Rewritten>>> {
+    fn open(self: &Arc<Self>, stretch: Stretch) -> Result<BoxStream<'static, Result<Rewritten>>> {
         match stretch {
             // No row shares its key with another one.
             Stretch::Plain(_) if !self.rules.merges => Ok(stream::empty().boxed()),
@@ -198,9 +196,8 @@ impl Reading {
 
     /// Rows as they stand.
     fn copy(&self, files: Vec<SplitFile>) -> Result<BoxStream<'static, Result<Rewritten>>> {
-        let held_bytes = batch_bytes(self.memory, 1);
-        let batch_rows = batch_rows_within(held_bytes, &self.layout, files.iter()).min(RUN_ROWS);
-        let batches = in_order(&self.store, self.openings(files, batch_rows, held_bytes)?, usize::MAX);
+        let size = BatchSize::within(self.memory, 1, &self.layout, files.iter());
+        let batches = in_order(&self.store, self.openings(files, size)?, usize::MAX);
         let keep_deletes = self.rules.keep_deletes;
         let rows = batches.map(move |batch| {
             let (_, rows) = batch?;
@@ -210,31 +207,25 @@ impl Reading {
         Ok(rows.map_ok(|rows| Rewritten { rows: Some(rows), ..Rewritten::default() }).boxed())
     }
 
-    fn merge(&self, runs: Vec<Vec<SplitFile>>) -> Result<BoxStream<'static, Result<Rewritten>>> {
-        let in_order_of_age = sequences_are_disjoint(runs.iter().flatten()) && sequences_ascend(&runs);
-        let ties = if in_order_of_age { Ties::Settled } else { Ties::RetractFirst };
-        let held_bytes = batch_bytes(self.memory, runs.len());
-        let batch_rows = batch_rows_within(held_bytes, &self.layout, runs.iter().flatten()).min(RUN_ROWS);
-        let run = |files: Vec<SplitFile>| -> Result<RankedBatches> {
-            let batches = in_order(&self.store, self.openings(files, batch_rows, held_bytes)?, usize::MAX).boxed();
-            Ok(background(self.store.context(), batches, WAITING_BATCHES))
-        };
-        let runs = runs.into_iter().map(run).collect::<Result<Vec<_>>>()?;
-        let function = merge_function(self.store.schema(), &self.layout)?;
-        let rewriting = Rewriting {
-            merging: Merging::new(Arc::clone(&self.layout), function, ties, false)?,
-            looks: Looks::new(Arc::clone(&self.looked_layout), self.rules.deeper_rows_count)?,
-            rules: self.rules,
-            changes: self.changes.clone(),
-            origins: Arc::clone(&self.origins),
-            superseded: vec![Vec::new(); self.conditions.len()],
-        };
+    fn merge(self: &Arc<Self>, runs: Vec<Vec<SplitFile>>) -> Result<BoxStream<'static, Result<Rewritten>>> {
+        let ages = Ages::of(&runs);
+        let merges = self.rules.merges;
+        let rewritten = merge_files(self, runs, ages, |ties| {
+            Ok(Rewriting {
+                order: RowOrder::new(Arc::clone(&self.layout), ties)?,
+                function: merges.then(|| merge_function(self.store.schema(), &self.layout)).transpose()?,
+                looks: Looks::new(Arc::clone(&self.looked_layout), self.rules.deeper_rows_count)?,
+                rules: self.rules,
+                changes: self.changes.clone(),
+                origins: Arc::clone(&self.origins),
+                superseded: vec![Vec::new(); self.conditions.len()],
+            })
+        })?;
         let bucket = self.bucket_path.clone();
-        let rewritten = merge_chunks(rewriting, runs, batch_rows);
         Ok(rewritten.map_err(move |error| error.with_context("bucket", &bucket)).boxed())
     }
 
-    fn openings(&self, files: Vec<SplitFile>, batch_rows: usize, held_bytes: u64) -> Result<Vec<Unopened>> {
+    fn openings(&self, files: Vec<SplitFile>, size: BatchSize) -> Result<Vec<Unopened>> {
         let mut openings = Vec::with_capacity(files.len());
         for file in files {
             let deeper = self.origins[file.rank].deeper;
@@ -246,11 +237,38 @@ impl Reading {
                 }
             };
             let Some(plan) = plan else { continue };
-            let opening = Opening::new(&self.store, &self.bucket_path, file, plan, batch_rows)?;
-            let opening = Opening { held_bytes: Some(held_bytes), with_positions: deeper.is_some(), ..opening };
+            let opening = Opening::new(&self.store, &self.bucket_path, file, plan, size.rows)?;
+            let opening = Opening { held_bytes: Some(size.held_bytes), with_positions: deeper.is_some(), ..opening };
             openings.push(Unopened::File(Box::new(opening)));
         }
         Ok(openings)
+    }
+}
+
+impl Reads for Reading {
+    fn store(&self) -> &TableStore {
+        &self.store
+    }
+
+    fn layout(&self) -> &Arc<KeyedLayout> {
+        &self.layout
+    }
+
+    fn memory(&self) -> Option<u64> {
+        self.memory
+    }
+
+    fn most_rows(&self) -> usize {
+        RUN_ROWS
+    }
+
+    fn is_whole(&self, file: &SplitFile) -> bool {
+        self.origins[file.rank].deeper.is_none()
+    }
+
+    fn read(&self, files: Vec<SplitFile>, size: BatchSize, _: Ages) -> Result<RankedBatches> {
+        let batches = in_order(&self.store, self.openings(files, size)?, usize::MAX);
+        Ok(batches.map_ok(|(rank, batch)| (Ranks::One(rank), batch)).boxed())
     }
 }
 

@@ -12,12 +12,13 @@ use paimon_spec::{Error, Result};
 
 use crate::{
     KeyedLayout, MergeFunction,
-    chunk::{Chunk, Merging, Source, Ties},
+    chunk::{Chunk, Ranks, RowOrder, Source, Ties},
     loser_tree::{Head, LoserTree},
+    merging::Merging,
 };
 
-/// Rows sorted by key, in batches; each with the rank of what it came from, by which ties are broken.
-pub(crate) type RankedBatches = BoxStream<'static, Result<(usize, RecordBatch)>>;
+/// Rows sorted by key, in batches; each with the ranks of what its rows came from, by which ties are broken.
+pub(crate) type RankedBatches = BoxStream<'static, Result<(Ranks, RecordBatch)>>;
 
 /// Merges runs of rows of `layout` that are each sorted by key; a run may hold several rows of a key, one after the
 /// other. Rows of one key are taken by the table's sequence fields, then by sequence number, then by the order of runs,
@@ -32,28 +33,23 @@ pub fn merge_sorted(
     batch_rows: usize,
     keep_deletes: bool,
 ) -> BatchStream {
-    let runs = runs.into_iter().map(|run| run.map_ok(|batch| (0, batch)).boxed()).collect();
+    let runs = runs.into_iter().map(|run| run.map_ok(|batch| (Ranks::One(0), batch)).boxed()).collect();
     match Merging::new(layout, function, Ties::Arrival, keep_deletes) {
-        Ok(merging) => merge_runs(merging, runs, batch_rows),
+        Ok(merging) => merge_chunks(merging, runs, batch_rows),
         Err(error) => stream::iter([Err(error)]).boxed(),
     }
-}
-
-/// As [`merge_sorted`].
-pub(crate) fn merge_runs(merging: Merging, runs: Vec<RankedBatches>, batch_rows: usize) -> BatchStream {
-    merge_chunks(Merged(merging), runs, batch_rows)
 }
 
 /// What becomes of runs under a merge.
 pub(crate) trait Finish: Send + 'static {
     type Output: Send;
 
-    /// How keys compare.
-    fn merging(&self) -> &Merging;
+    /// How rows stand.
+    fn order(&self) -> &RowOrder;
 
     /// What is merged of rows that arrive, and what they are ordered by.
-    fn arrive(&self, batch: RecordBatch, rank: usize) -> Result<(RecordBatch, Source)> {
-        let source = self.merging().source(&batch, rank)?;
+    fn arrive(&self, batch: RecordBatch, ranks: Ranks) -> Result<(RecordBatch, Source)> {
+        let source = self.order().source(&batch, ranks)?;
         Ok((batch, source))
     }
 
@@ -61,18 +57,15 @@ pub(crate) trait Finish: Send + 'static {
     fn finish(&mut self, chunk: &mut Chunk) -> Result<Option<Self::Output>>;
 }
 
-/// Merged rows.
-struct Merged(Merging);
-
-impl Finish for Merged {
+impl Finish for Merging {
     type Output = RecordBatch;
 
-    fn merging(&self) -> &Merging {
-        &self.0
+    fn order(&self) -> &RowOrder {
+        &self.order
     }
 
     fn finish(&mut self, chunk: &mut Chunk) -> Result<Option<RecordBatch>> {
-        let merged = chunk.merge(&mut self.0)?;
+        let merged = self.merge(chunk)?;
         Ok((merged.num_rows() > 0).then_some(merged))
     }
 }
@@ -128,7 +121,7 @@ impl<F: Finish> Merge<F> {
                 self.start().await?;
                 continue;
             };
-            let exact = self.finish.merging().keys.is_exact();
+            let exact = self.finish.order().keys.is_exact();
             let pause = if exact { self.fill::<true>(&mut tree) } else { self.fill::<false>(&mut tree) }?;
             if let Pause::Batch(run) = pause {
                 let rows = next_rows(&mut self.runs[run]).await?;
@@ -193,10 +186,10 @@ impl<F: Finish> Merge<F> {
     }
 
     /// Goes on with the next rows of a run, and gives its head.
-    fn arrive(&mut self, run: usize, rows: Option<(usize, RecordBatch)>) -> Result<Head> {
-        let Some((rank, batch)) = rows else { return Ok(Head::END) };
+    fn arrive(&mut self, run: usize, rows: Option<(Ranks, RecordBatch)>) -> Result<Head> {
+        let Some((ranks, batch)) = rows else { return Ok(Head::END) };
         let rows = batch.num_rows();
-        let (batch, source) = self.finish.arrive(batch, rank)?;
+        let (batch, source) = self.finish.arrive(batch, ranks)?;
         let head = Head::new(source.keys.lead()[0], run);
         let before = self.leaves[run];
         let source = self.chunk.add(batch, source);
@@ -227,7 +220,7 @@ impl<F: Finish> Merge<F> {
     }
 
     fn less(&self, a: Head, b: Head) -> bool {
-        if a.lead() != b.lead() || self.finish.merging().keys.is_exact() || a == Head::END || b == Head::END {
+        if a.lead() != b.lead() || self.finish.order().keys.is_exact() || a == Head::END || b == Head::END {
             return a < b;
         }
         let place = |head: Head| (self.leaves[head.run()].source, self.leaves[head.run()].row);
@@ -248,10 +241,10 @@ impl<F: Finish> Merge<F> {
 }
 
 /// The next rows of a run; `None` at its end.
-async fn next_rows(run: &mut RankedBatches) -> Result<Option<(usize, RecordBatch)>> {
-    while let Some((rank, batch)) = run.try_next().await? {
+async fn next_rows(run: &mut RankedBatches) -> Result<Option<(Ranks, RecordBatch)>> {
+    while let Some((ranks, batch)) = run.try_next().await? {
         if batch.num_rows() > 0 {
-            return Ok(Some((rank, batch)));
+            return Ok(Some((ranks, batch)));
         }
     }
     Ok(None)

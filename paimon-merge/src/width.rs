@@ -16,11 +16,21 @@ pub(crate) fn batch_rows_within<'a>(
     layout: &KeyedLayout,
     files: impl Iterator<Item = &'a SplitFile>,
 ) -> usize {
+    usize::try_from((bytes / row_width(layout, files).max(1)).max(LEAST_ROWS)).unwrap_or(usize::MAX)
+}
+
+/// Bytes of the rows of a file in the columns of the layout.
+pub(crate) fn file_bytes(layout: &KeyedLayout, file: &SplitFile) -> u64 {
+    row_width(layout, [file].into_iter()).saturating_mul(u64::try_from(file.file.row_count).unwrap_or(0))
+}
+
+/// Bytes of the widest rows of files.
+fn row_width<'a>(layout: &KeyedLayout, files: impl Iterator<Item = &'a SplitFile>) -> u64 {
     let fields = layout.schema().fields();
     let fixed: u64 = fields.iter().filter_map(|field| fixed_width(field.data_type())).sum();
     let varies = fields.iter().any(|field| fixed_width(field.data_type()).is_none());
     let varying = if varies { files.map(file_width).max().unwrap_or(0) } else { 0 };
-    usize::try_from((bytes / (fixed + varying).max(1)).max(LEAST_ROWS)).unwrap_or(usize::MAX)
+    fixed.saturating_add(varying)
 }
 
 /// Bytes that a row of a file takes, about.

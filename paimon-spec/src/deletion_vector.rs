@@ -171,6 +171,12 @@ impl DeletionVector {
     }
 }
 
+impl Extend<u64> for DeletionVector {
+    fn extend<I: IntoIterator<Item = u64>>(&mut self, positions: I) {
+        self.positions.extend(positions);
+    }
+}
+
 /// The portable form, with runs where they are smaller, as Java writes it.
 fn encode_bitmap(bitmap: &RoaringBitmap, out: &mut Vec<u8>) -> Result<()> {
     let mut bitmap = bitmap.clone();

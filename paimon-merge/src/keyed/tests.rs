@@ -14,9 +14,10 @@ use paimon_spec::{
 };
 use proptest::prelude::*;
 use rstest::rstest;
+use tempfile::TempDir;
 
 use super::*;
-use crate::read;
+use crate::{many_runs::RUN_ROWS, read};
 
 const STRING: TypeKind = TypeKind::VarChar(DataType::MAX_LENGTH);
 
@@ -44,7 +45,11 @@ impl Spawner for Tokio {
 pub(crate) struct Fixture {
     pub(crate) store: TableStore,
     pub(crate) split: DataSplit,
-    thin: bool,
+    pub(crate) thin: bool,
+    /// Deletion vectors are of version 2.
+    pub(crate) bitmap64: bool,
+    /// For temporary files.
+    folder: TempDir,
 }
 
 pub(crate) fn field(name: &str, kind: TypeKind) -> DataField {
@@ -55,11 +60,13 @@ impl Fixture {
     pub(crate) async fn new(schema: Schema, partition: &[Option<Datum>]) -> Self {
         let mut context = testkit::context();
         context.spawner = Some(Arc::new(Tokio));
+        let folder = tempfile::tempdir().unwrap();
+        context.spill_folder = Some(folder.path().into());
         let storage = paimon_io::Storage::open("memory://testkit/table", &BTreeMap::new(), &context).unwrap();
-        Self::of(testkit::create_table_at(storage, schema, context).await, partition)
+        Self::of(testkit::create_table_at(storage, schema, context).await, partition, folder)
     }
 
-    fn of(store: TableStore, partition: &[Option<Datum>]) -> Self {
+    fn of(store: TableStore, partition: &[Option<Datum>], folder: TempDir) -> Self {
         let types: Vec<_> = store.schema().partition_fields().into_iter().map(|f| f.data_type).collect();
         let split = DataSplit {
             snapshot_id: 1,
@@ -72,7 +79,7 @@ impl Fixture {
             raw_convertible: false,
             rows: Vec::new(),
         };
-        Self { store, split, thin: false }
+        Self { store, split, thin: false, bitmap64: false, folder }
     }
 
     /// Sorts rows by their keys and writes them as a file of the current schema.
@@ -114,7 +121,7 @@ impl Fixture {
     /// Deletes rows of the last file, by their places in it.
     pub(crate) async fn delete(&mut self, positions: &[u64]) -> &mut Self {
         let vector = DeletionVector::from_positions(positions.iter().copied());
-        let (bytes, places) = DeletionVector::encode_file(&[&vector], false).unwrap();
+        let (bytes, places) = DeletionVector::encode_file(&[&vector], self.bitmap64).unwrap();
         let path = format!("index/index-{}", self.split.files.len());
         let _ = self.store.storage().put_new(&path, bytes.into()).await.unwrap();
         let (offset, length) = (i64::from(places[0].0), i64::from(places[0].1));
@@ -128,6 +135,18 @@ impl Fixture {
         let _ = self.store.commit_schema(&next).await.unwrap();
         self.store = self.store.with_schema(Arc::new(next));
         self
+    }
+
+    /// Whoever reads ahead may hold a file a moment longer than the rows are wanted.
+    pub(crate) async fn leaves_no_temporary_file(&self) -> bool {
+        for _ in 0..1000 {
+            if std::fs::read_dir(self.folder.path()).unwrap().next().is_none() {
+                return true;
+            }
+            tokio::task::yield_now().await;
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        false
     }
 
     pub(crate) fn last_file(&mut self) -> &mut DataFileMeta {
@@ -153,14 +172,14 @@ impl Fixture {
     }
 }
 
-fn key_of(schema: &TableSchema, row: &Row) -> BinaryRow {
+pub(crate) fn key_of(schema: &TableSchema, row: &Row) -> BinaryRow {
     let keys = schema.key_fields();
     let position = |key: &DataField| schema.fields.iter().position(|field| field.id == key.id).unwrap();
     let values: Vec<_> = keys.iter().map(|key| row.values[position(key)].clone()).collect();
     BinaryRow::from_values(&values, &keys.into_iter().map(|key| key.data_type).collect::<Vec<_>>()).unwrap()
 }
 
-fn array(data_type: &DataType, values: impl Iterator<Item = Option<Datum>>) -> ArrayRef {
+pub(crate) fn array(data_type: &DataType, values: impl Iterator<Item = Option<Datum>>) -> ArrayRef {
     let values: Vec<_> = values.map(|value| constant_array(value.as_ref(), data_type, 1).unwrap()).collect();
     concat(&values.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap()
 }
@@ -333,7 +352,8 @@ async fn a_file_that_is_not_sorted_is_an_error_that_names_the_bucket() {
 async fn runs_that_are_far_away_come_together(#[case] request: ReadRequest, #[case] rows: usize) {
     let context = testkit::context();
     let (storage, requests) = testkit::distant_folder(&context);
-    let mut table = Fixture::of(testkit::create_table_at(storage, plain_schema(&[]), context).await, &[]);
+    let store = testkit::create_table_at(storage, plain_schema(&[]), context).await;
+    let mut table = Fixture::of(store, &[], tempfile::tempdir().unwrap());
     for run in 0..6 {
         let number = i64::from(run) * 10;
         let rows = [add(0, run, number), add(run * 2 + 1, run, number + 1), add(run * 2 + 2, run, number + 2)];
@@ -379,8 +399,7 @@ async fn batches_of_wide_rows_are_short(#[case] memory_bytes: Option<u64>, #[cas
         files
     };
     let layout = KeyedLayout::new(table.store.schema(), &[0, 1, 2]).unwrap();
-    let held_bytes = batch_bytes(memory_bytes.unwrap_or(MEMORY_BYTES), 10);
-    assert!(batch_rows_within(held_bytes, &layout, files.iter()).min(RUN_ROWS) <= most);
+    assert!(BatchSize::within(memory_bytes, 10, &layout, files.iter()).rows <= most);
     let request = ReadRequest { memory_bytes, projection: Some(vec![0, 1]), ..ReadRequest::default() };
     assert_eq!(table.rows(&request).await, pairs(&(0..200).map(|key| (key, 9)).collect::<Vec<_>>()));
 }
@@ -556,6 +575,7 @@ proptest! {
             table.split.files.reverse();
             table.split.deletions.reverse();
             assert_eq!(table.rows(&request).await, model, "whatever the order of files");
+            assert!(table.leaves_no_temporary_file().await);
         });
     }
 }
@@ -574,7 +594,7 @@ async fn a_look_up_on_local_files_stops_at_the_newest_that_has_the_key(
     let context = testkit::context();
     let storage = paimon_io::Storage::open(folder.path().to_str().unwrap(), &BTreeMap::new(), &context).unwrap();
     let store = testkit::create_table_at(storage, plain_schema(options), context).await;
-    let mut table = Fixture::of(store, &[]);
+    let mut table = Fixture::of(store, &[], folder);
     table.write("parquet", &[add(1, 1, 0), add(2, 2, 1), add(3, 3, 2), add(4, 4, 3)]).await;
     table.write("parquet", &[add(1, 11, 4), add(2, 12, 5), add(4, 14, 6)]).await;
     table.write("parquet", &[add(1, 21, 7), take_back(4, 8)]).await;

@@ -11,7 +11,7 @@ use paimon_spec::{Error, Result, RowKind, TableOptions, TableSchema};
 
 use crate::{
     KeyedLayout,
-    chunk::{Chunk, Merging},
+    chunk::{Chunk, RowOrder},
 };
 
 /// A row: its source, and its number there.
@@ -59,12 +59,12 @@ impl Changes {
     /// one that deletes too. `None`: there are none.
     pub(super) fn tell(
         &self,
-        merging: &Merging,
+        order: &RowOrder,
         chunk: &Chunk,
         befores: &[Before],
         merged: &RecordBatch,
     ) -> Result<Option<RecordBatch>> {
-        let results = results(merging, chunk, merged)?;
+        let results = results(order, chunk, merged)?;
         let kinds = merged.column(KeyedLayout::KIND).as_primitive::<Int8Type>().values();
         let kinds = kinds.iter().map(|code| RowKind::from_code(*code)).collect::<Result<Vec<_>>>()?;
         // Merged rows are one more source.
@@ -124,11 +124,11 @@ impl Changes {
 }
 
 /// For each key of the chunk its row of `merged`, if it has one. Empty when all have one, in order.
-fn results(merging: &Merging, chunk: &Chunk, merged: &RecordBatch) -> Result<Vec<Option<usize>>> {
+fn results(order: &RowOrder, chunk: &Chunk, merged: &RecordBatch) -> Result<Vec<Option<usize>>> {
     if merged.num_rows() == chunk.ends.len() {
         return Ok(Vec::new());
     }
-    let keys = merging.keys.keys(merged)?;
+    let keys = order.keys.keys(merged)?;
     let mut next = 0;
     let result = |end: &usize| {
         let (source, row) = chunk.rows[end.saturating_sub(1)];
@@ -156,5 +156,54 @@ fn equal(a: &ArrayRef, b: &ArrayRef) -> Result<BooleanArray> {
             Ok((0..a.len()).map(|row| Some(a.slice(row, 1).to_data() == b.slice(row, 1).to_data())).collect())
         }
         _ => not_distinct(a, b).map_err(|error| Error::internal("paimon-merge", error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Float64Array, Int32Array, StringArray, StructArray};
+    use arrow::datatypes::Field;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn doubles(values: &[Option<f64>]) -> ArrayRef {
+        Arc::new(Float64Array::from(values.to_vec()))
+    }
+
+    fn lists(values: &[Option<&[f64]>]) -> ArrayRef {
+        let lists = values.iter().map(|list| list.map(|list| list.iter().copied().map(Some).collect::<Vec<_>>()));
+        Arc::new(arrow::array::ListArray::from_iter_primitive::<Float64Type, _, _>(lists))
+    }
+
+    fn rows(values: &[Option<i32>]) -> ArrayRef {
+        let field = Arc::new(Field::new("n", ArrowType::Int32, true));
+        Arc::new(StructArray::from(vec![(field, Arc::new(Int32Array::from(values.to_vec())) as ArrayRef)]))
+    }
+
+    /// Java compares values of simple types with `==` or `equals`, and those of nested types, as rows of files keep them,
+    /// byte by byte.
+    #[rstest]
+    #[case::doubles(
+        doubles(&[Some(1.0), Some(f64::NAN), Some(0.0), None, None]),
+        doubles(&[Some(1.0), Some(f64::NAN), Some(-0.0), None, Some(1.0)]),
+        &[true, false, true, true, false]
+    )]
+    #[case::texts(
+        Arc::new(StringArray::from(vec![Some("a"), None, Some("")])),
+        Arc::new(StringArray::from(vec![Some("a"), None, None])),
+        &[true, true, false]
+    )]
+    #[case::lists(
+        lists(&[Some(&[1.0, 2.0]), Some(&[f64::NAN]), Some(&[0.0]), None, Some(&[])]),
+        lists(&[Some(&[1.0, 2.0]), Some(&[f64::NAN]), Some(&[-0.0]), None, None]),
+        &[true, true, false, true, false]
+    )]
+    #[case::rows(rows(&[Some(1), None, Some(2)]), rows(&[Some(1), None, None]), &[true, true, false])]
+    fn values_are_the_same_as_java_finds_them(#[case] a: ArrayRef, #[case] b: ArrayRef, #[case] expected: &[bool]) {
+        assert_eq!(equal(&a, &b).unwrap(), BooleanArray::from(expected.to_vec()));
+        // Wherever the values stand in their arrays.
+        let (a, b) = (a.slice(1, a.len() - 1), b.slice(1, b.len() - 1));
+        assert_eq!(equal(&a, &b).unwrap(), BooleanArray::from(expected[1..].to_vec()));
     }
 }

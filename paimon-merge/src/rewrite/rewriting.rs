@@ -15,16 +15,19 @@ use super::{
     rules::Rules,
 };
 use crate::{
-    KeyedLayout,
-    chunk::{Chunk, Merging, Source},
-    levels::Origin,
+    KeyedLayout, MergeFunction,
+    chunk::{Chunk, Ranks, RowOrder, Source},
+    levels::{Origin, origin_of},
+    merging::merge_rows,
     order::KeyOrder,
     sorted::Finish,
 };
 
 /// A rewrite of files that overlap.
 pub(super) struct Rewriting {
-    pub(super) merging: Merging,
+    pub(super) order: RowOrder,
+    /// `None`: nobody asks what rows become.
+    pub(super) function: Option<Box<dyn MergeFunction>>,
     pub(super) looks: Looks,
     pub(super) rules: Rules,
     pub(super) changes: Changes,
@@ -49,34 +52,37 @@ impl Looks {
         Ok(Self { keys: KeyOrder::new(&layout)?, layout, are_merged })
     }
 
-    fn arrive(&self, merging: &Merging, mut batch: RecordBatch, rank: usize) -> Result<(RecordBatch, Source)> {
+    fn arrive(&self, order: &RowOrder, mut batch: RecordBatch, ranks: Ranks) -> Result<(RecordBatch, Source)> {
         let columns = self.layout.schema().fields().len();
         if batch.num_columns() != columns + 1 {
             return Err(Error::internal("paimon-merge", "rows that are looked at come without their positions"));
         }
         let positions = batch.remove_column(columns).as_primitive::<UInt64Type>().values().clone();
         if self.are_merged {
-            let mut source = merging.source(&batch, rank)?;
+            let mut source = order.source(&batch, ranks)?;
             source.positions = Some(positions);
             return Ok((batch, source));
         }
-        let source = Source::of_keys(self.keys.keys(&batch)?, rank, positions);
+        let source = Source::of_keys(self.keys.keys(&batch)?, ranks, positions);
         // No row of it is merged, so that no column is asked for.
-        Ok((RecordBatch::new_empty(Arc::clone(merging.layout.schema())), source))
+        Ok((RecordBatch::new_empty(Arc::clone(order.layout.schema())), source))
     }
 }
 
 impl Finish for Rewriting {
     type Output = Rewritten;
 
-    fn merging(&self) -> &Merging {
-        &self.merging
+    fn order(&self) -> &RowOrder {
+        &self.order
     }
 
-    fn arrive(&self, batch: RecordBatch, rank: usize) -> Result<(RecordBatch, Source)> {
-        match self.origins[rank].deeper {
-            Some(_) => self.looks.arrive(&self.merging, batch, rank),
-            None => Ok((batch.clone(), self.merging.source(&batch, rank)?)),
+    fn arrive(&self, batch: RecordBatch, ranks: Ranks) -> Result<(RecordBatch, Source)> {
+        match ranks {
+            Ranks::One(rank) if self.origins[rank].deeper.is_some() => self.looks.arrive(&self.order, batch, ranks),
+            ranks => {
+                let source = self.order.source(&batch, ranks)?;
+                Ok((batch, source))
+            }
         }
     }
 
@@ -85,12 +91,15 @@ impl Finish for Rewriting {
         let taken = self.superseded.iter_mut().enumerate().filter(|(_, rows)| !rows.is_empty());
         let superseded = taken.map(|(file, rows)| (file, std::mem::take(rows))).collect();
         let mut rewritten = Rewritten { superseded, ..Rewritten::default() };
-        if self.rules.merges && !chunk.ends.is_empty() {
+        if let Some(function) = &mut self.function
+            && !chunk.ends.is_empty()
+        {
             let tells = self.rules.changelog != Changelog::None;
             let keep_deletes = self.rules.keep_deletes;
-            let merged = chunk.merge_rows(&mut self.merging, keep_deletes || tells, self.rules.lone_rows_stand)?;
+            let (keeps, stand) = (keep_deletes || tells, self.rules.lone_rows_stand);
+            let merged = merge_rows(&self.order, &mut **function, chunk, keeps, stand)?;
             if tells {
-                rewritten.changelog = self.changes.tell(&self.merging, chunk, &befores, &merged)?;
+                rewritten.changelog = self.changes.tell(&self.order, chunk, &befores, &merged)?;
             }
             if self.rules.wants_rows {
                 let rows = if tells && !keep_deletes { without_deletes(&merged)? } else { merged };
@@ -114,7 +123,7 @@ impl Rewriting {
         }
         let Chunk { sources, rows, ends, .. } = chunk;
         let origins = &self.origins;
-        let origin = |place: (usize, usize)| origins[sources[place.0].rank];
+        let origin = |place: (usize, usize)| origin_of(place, sources, origins);
         let mut befores = Vec::with_capacity(if tells { ends.len() } else { 0 });
         let (mut kept_rows, mut kept_keys, mut start) = (0, 0, 0);
         for key in 0..ends.len() {

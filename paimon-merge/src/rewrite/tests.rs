@@ -1,17 +1,18 @@
 //! Rewrites of small tables in memory against a model that follows Java's wrappers key by key.
 
+mod engines;
 mod model;
 
 use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
 use paimon_io::{FileRead, datum_at};
-use paimon_spec::{DataType, Datum, DeletionVector, ErrorKind, RowKind, Schema, Test, TypeKind};
+use paimon_spec::{DataType, Datum, DeletionVector, ErrorKind, RowKind, Schema, TableSchema, Test, TypeKind};
 use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::keyed::tests::{Fixture, Row, field, int};
+use crate::keyed::tests::{Fixture, Row, field, int, key_of};
 
 /// `k` INT, the key, `v` INT and `s` INT.
 fn schema(options: &[(&str, &str)]) -> Schema {
@@ -61,8 +62,7 @@ fn rewrite_to(table: &Fixture, output: i32, changelog: Changelog) -> Rewrite {
     }
 }
 
-fn rows_of(table: &Fixture, batch: &RecordBatch) -> Vec<Row> {
-    let schema = table.store.schema();
+fn rows_of(schema: &TableSchema, batch: &RecordBatch) -> Vec<Row> {
     let system = |column: usize, kind, row| datum_at(batch.column(column), &DataType::not_null(kind), row).unwrap();
     let cell = |column: usize, row| datum_at(batch.column(column + 2), &schema.fields[column].data_type, row).unwrap();
     let row = |row| Row {
@@ -84,8 +84,8 @@ async fn told(table: &Fixture, request: &Rewrite) -> Result<Told> {
     let mut told = Told::default();
     for part in parts {
         assert!(part.rows.is_some() || part.changelog.is_some() || !part.superseded.is_empty(), "no part is empty");
-        told.rows.extend(part.rows.iter().flat_map(|batch| rows_of(table, batch)));
-        told.changelog.extend(part.changelog.iter().flat_map(|batch| rows_of(table, batch)));
+        told.rows.extend(part.rows.iter().flat_map(|batch| rows_of(table.store.schema(), batch)));
+        told.changelog.extend(part.changelog.iter().flat_map(|batch| rows_of(table.store.schema(), batch)));
         for (file, positions) in part.superseded {
             told.superseded.entry(file).or_default().extend(positions);
         }
@@ -140,6 +140,17 @@ async fn rows_that_are_superseded_are_told_by_their_physical_positions(
         });
         assert_eq!(changes, expected.concat());
     }
+}
+
+#[tokio::test]
+async fn positions_are_told_without_the_columns_that_a_merge_would_need() {
+    let options = [("merge-engine", "partial-update"), ("fields.s.sequence-group", "v")];
+    let mut table = Fixture::new(schema(&[&options[..], &[("deletion-vectors.enabled", "true")]].concat()), &[]).await;
+    table.write("parquet", &[add(1, 1, 1), add(2, 1, 2)]).await.last_file().level = 5;
+    table.write("parquet", &[add(2, 2, 3), add(3, 2, 4)]).await;
+    let request = Rewrite { wants_rows: false, ..rewrite_to(&table, 4, Changelog::None) };
+    let expected = Told { superseded: BTreeMap::from([(0, vec![1])]), ..Told::default() };
+    assert_eq!(told(&table, &request).await.unwrap(), expected);
 }
 
 #[tokio::test]
@@ -302,7 +313,11 @@ proptest! {
             };
             let mut request = rewrite_to(&table, case.output, changelog);
             (request.wants_rows, request.keep_deletes) = (case.wants_rows, case.keep_deletes);
-            let expected = model::Model::of(&case.options, &request).rewrite(&files, case.output);
+            let schema = table.store.schema();
+            let keys = |row: &Row| KeyComparator::of(schema).ordered(&key_of(schema, row)).unwrap();
+            let engine = model::ByHand { options: &case.options, keys: &keys };
+            let model = model::Model { options: &case.options, request: &request, engine: &engine };
+            let expected = model.rewrite(&files, case.output);
             match (told(&table, &request).await, expected) {
                 (Ok(told), Ok(expected)) => prop_assert_eq!(told, expected),
                 (Err(error), Err(())) => prop_assert_eq!(error.kind(), ErrorKind::InvalidInput),

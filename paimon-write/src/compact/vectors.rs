@@ -11,13 +11,13 @@ use crate::vector_files::{VectorPlace, Vectors, replace_vectors};
 #[derive(Debug, Default)]
 pub(super) struct Superseded {
     /// Physical positions, by place in the task's deeper files.
-    positions: BTreeMap<usize, Vec<u64>>,
+    positions: BTreeMap<usize, DeletionVector>,
 }
 
 impl Superseded {
     pub(super) fn add(&mut self, superseded: &[(usize, Vec<u64>)]) {
         for (file, positions) in superseded {
-            self.positions.entry(*file).or_default().extend(positions);
+            self.positions.entry(*file).or_default().extend(positions.iter().copied());
         }
     }
 
@@ -42,7 +42,7 @@ impl Superseded {
                 Some(Some(there)) => store.deletion_vector(there).await?,
                 _ => DeletionVector::from_positions(std::iter::empty()).into(),
             };
-            let vector = DeletionVector::from_positions(there.positions().chain(positions));
+            let vector = DeletionVector::from_positions(there.positions().chain(positions.positions()));
             if vector.cardinality() > there.cardinality() {
                 changed.insert(file.file_name.clone(), vector);
             }

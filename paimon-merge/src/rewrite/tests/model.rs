@@ -1,8 +1,9 @@
 //! Java's compaction of one key after the other, as simple as it can be said.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use paimon_spec::{Datum, RowKind};
+use paimon_spec::{Datum, OrderedKey, RowKind};
 
 use super::{Changelog, Rewrite, Row, Told};
 
@@ -12,25 +13,40 @@ pub(super) struct File {
     pub(super) live: Vec<(u64, Row)>,
 }
 
+/// What the rows of a key are to the model.
+pub(super) trait Engine {
+    fn key(&self, row: &Row) -> OrderedKey;
+
+    /// Which of two rows of a key is older.
+    fn order(&self, a: &Row, b: &Row) -> Ordering;
+
+    /// What rows from the oldest to the newest become; `Ok(None)`: no result, `Err`: rows are refused.
+    fn merged(&self, rows: &[Row]) -> Result<Option<Row>, ()>;
+
+    /// Whether an update changes nothing that is compared.
+    fn same(&self, before: &Row, after: &Row) -> bool;
+}
+
 pub(super) struct Model<'a> {
-    options: &'a [(&'static str, &'static str)],
-    request: &'a Rewrite,
+    pub(super) options: &'a [(&'static str, &'static str)],
+    pub(super) request: &'a Rewrite,
+    pub(super) engine: &'a dyn Engine,
 }
 
 /// A row, and the level of its file.
 type Leveled = (i32, Row);
 
-impl<'a> Model<'a> {
-    pub(super) fn of(options: &'a [(&'static str, &'static str)], request: &'a Rewrite) -> Self {
-        Self { options, request }
-    }
-
+impl Model<'_> {
     fn is(&self, key: &str, value: &str) -> bool {
         self.options.contains(&(key, value))
     }
 
-    fn engine(&self, engine: &str) -> bool {
-        self.is("merge-engine", engine)
+    fn merged(&self, rows: &[Leveled]) -> Result<Option<Row>, ()> {
+        self.engine.merged(&rows.iter().map(|(_, row)| row.clone()).collect::<Vec<_>>())
+    }
+
+    fn sort(&self, rows: &mut [Leveled]) {
+        rows.sort_by(|(_, a), (_, b)| self.engine.order(a, b));
     }
 
     /// `Err`: the engine refuses rows.
@@ -38,17 +54,14 @@ impl<'a> Model<'a> {
         let vectors = self.is("deletion-vectors.enabled", "true");
         let full = self.is("changelog-producer", "full-compaction");
         let lookup = self.is("changelog-producer", "lookup");
-        let first_row = self.engine("first-row");
+        let first_row = self.is("merge-engine", "first-row");
         let needs = lookup || vectors || first_row || self.is("force-lookup", "true");
         let mut told = Told::default();
-        let key_of = |row: &Row| match row.values[0] {
-            Some(Datum::Int(key)) => key,
-            _ => unreachable!("keys are INT NOT NULL"),
-        };
+        let key_of = |row: &Row| self.engine.key(row);
         let own = || files.iter().filter(|file| file.level <= output);
         let deeper = || files.iter().filter(|file| file.level > output);
         let looks_up = needs && !full && own().any(|file| file.level == 0);
-        let keys: BTreeSet<i32> = own().flat_map(|file| file.live.iter().map(|(_, row)| key_of(row))).collect();
+        let keys: BTreeSet<OrderedKey> = own().flat_map(|file| file.live.iter().map(|(_, row)| key_of(row))).collect();
         for key in keys {
             let has = |file: &&File| {
                 let found = file.live.iter().find(|(_, row)| key_of(row) == key);
@@ -145,47 +158,68 @@ impl<'a> Model<'a> {
             (None, false) => told.changelog.push(of(RowKind::Insert, &after)),
             (Some(before), true) => told.changelog.push(of(RowKind::Delete, &before)),
             (Some(before), false) => {
-                let ignores = self.is("changelog-producer.row-deduplicate-ignore-fields", "s");
-                let compared = if ignores { 2 } else { 3 };
-                let same = before.values[..compared] == after.values[..compared];
-                if !(same && self.is("changelog-producer.row-deduplicate", "true")) {
+                let once = self.is("changelog-producer.row-deduplicate", "true");
+                if !(once && self.engine.same(&before, &after)) {
                     told.changelog.extend([of(RowKind::UpdateBefore, &before), of(RowKind::UpdateAfter, &after)]);
                 }
             }
         }
     }
+}
 
-    fn sort(&self, rows: &mut [Leveled]) {
+/// The engines on `k` INT, the key, `v` INT and `s` INT, by hand.
+pub(super) struct ByHand<'a> {
+    pub(super) options: &'a [(&'static str, &'static str)],
+    pub(super) keys: &'a dyn Fn(&Row) -> OrderedKey,
+}
+
+impl Engine for ByHand<'_> {
+    fn key(&self, row: &Row) -> OrderedKey {
+        (self.keys)(row)
+    }
+
+    fn order(&self, a: &Row, b: &Row) -> Ordering {
         let descending = self.is("sequence.field.sort-order", "descending");
         let by_field = self.is("sequence.field", "s");
-        rows.sort_by_key(|(_, row)| {
+        let place = |row: &Row| {
             let field = match row.values[2] {
                 Some(Datum::Int(field)) if by_field => Some(if descending { -field } else { field }),
                 _ => None,
             };
             (field, row.number)
-        });
+        };
+        place(a).cmp(&place(b))
     }
 
-    /// The engine on rows from the oldest to the newest; `None`: no result.
-    fn merged(&self, rows: &[Leveled]) -> Result<Option<Row>, ()> {
-        let rows = || rows.iter().map(|(_, row)| row);
+    fn same(&self, before: &Row, after: &Row) -> bool {
+        let ignores = self.is("changelog-producer.row-deduplicate-ignore-fields", "s");
+        let compared = if ignores { 2 } else { 3 };
+        before.values[..compared] == after.values[..compared]
+    }
+
+    fn merged(&self, rows: &[Row]) -> Result<Option<Row>, ()> {
         let adds = |row: &&Row| !row.kind.is_retract();
         let ignores = self.is("ignore-delete", "true");
-        if self.engine("deduplicate") {
-            return Ok(rows().rfind(|row| !ignores || adds(row)).cloned());
+        if self.is("merge-engine", "deduplicate") {
+            return Ok(rows.iter().rfind(|row| !ignores || adds(row)).cloned());
         }
-        if self.engine("first-row") {
-            return Ok(rows().find(adds).cloned());
+        if self.is("merge-engine", "first-row") {
+            return Ok(rows.iter().find(adds).cloned());
         }
         let remove = self.options.iter().any(|(key, _)| key.ends_with("remove-record-on-delete"));
-        let Some(newest) = rows().next_back() else { return Ok(None) };
+        let Some(newest) = rows.last() else { return Ok(None) };
         let nothing = Row { values: vec![newest.values[0].clone(), None, None], number: 0, kind: RowKind::Insert };
-        if self.engine("aggregation") {
-            Ok(Some(self.aggregated(rows(), remove, nothing)))
+        if self.is("merge-engine", "aggregation") {
+            Ok(Some(self.aggregated(rows.iter(), remove, nothing)))
         } else {
-            laid_over(rows(), remove, ignores, nothing)
+            laid_over(rows.iter(), remove, ignores, nothing)
         }
+    }
+}
+
+impl ByHand<'_> {
+    fn is(&self, key: &str, value: &str) -> bool {
+        self.options.contains(&(key, value))
     }
 
     /// `sum` of `v`, and the last `s`.
