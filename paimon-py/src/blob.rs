@@ -21,6 +21,7 @@ use tokio::sync::Mutex;
 use crate::blob_views::CatalogViews;
 use crate::context::adapt_context;
 use crate::errors::OrRaise;
+use crate::leaving::outside;
 use crate::runtime::{Home, Process, block_on, caught};
 use crate::stream::NativeBatch;
 
@@ -153,7 +154,7 @@ where
     F: Future<Output = Result<T>> + Send + 'static,
 {
     let mut work = Box::pin(caught(work));
-    match py.detach(|| work.as_mut().now_or_never()) {
+    match outside(py, || work.as_mut().now_or_never()) {
         Some(done) => done.or_raise(py),
         None => block_on(py, work),
     }
@@ -192,7 +193,7 @@ impl NativeBlobStream {
     }
 
     fn close(&self, py: Python<'_>) {
-        py.detach(|| *self.stream.blocking_lock() = None);
+        outside(py, || *self.stream.blocking_lock() = None);
     }
 }
 

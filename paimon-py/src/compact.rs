@@ -1,22 +1,24 @@
 //! Compactions: `NativeCompactPlan` holds `NativeCompactTask`s and what there is in the buckets that these touch.
 
+mod after_commit;
+
 use std::collections::BTreeMap;
-use std::ffi::CString;
 use std::sync::Arc;
 
-use paimon_io::TableStore;
-use paimon_scan::delta_entries;
-use paimon_spec::{CommitMessage, CompactTask, CompactWork, Error, FileKind, ManifestEntry, Result, TableSchema};
+use paimon_io::{Stop, TableStore};
+use paimon_spec::{CompactTask, CompactWork, Result};
 use paimon_write::{
     BATCH_IDENTIFIER, BucketStats, CommitMode, CommitRequest, CompactPlan, CompactRequest, Compacted, ManifestStats,
-    after_commit, commit_compaction, plan_compaction, run_task,
+    commit_compaction, plan_compaction, run_task,
 };
-use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
+pub(crate) use self::after_commit::{compact_after, compact_written};
+use crate::commit::values;
 use crate::errors::OrRaise;
-use crate::runtime::block_on;
+use crate::runtime::{block_on, block_on_until};
+use crate::table::NativeTable;
 use crate::values::partition_dict;
 use crate::write::NativeCommitMessage;
 
@@ -27,58 +29,15 @@ fn manifests(stats: ManifestStats) -> Manifests {
     (stats.files, stats.bytes, stats.entries)
 }
 
-/// Compacts what a commit has made due. Whatever happens here, its snapshot stays.
-///
-/// # Errors
-/// `NotVisibleError` where readers see nothing of the snapshot before that is done. Elsewhere a failure is a warning.
-pub(crate) fn compact_written(
-    py: Python<'_>,
-    store: &TableStore,
-    snapshot_id: i64,
-    request: CommitRequest,
-    messages: Vec<CommitMessage>,
-) -> PyResult<()> {
-    let table = store.clone();
-    let failure = block_on(py, async move {
-        let mut done = after_commit(&table, &request, &messages, None).await;
-        if let (Err(_), Some(newer)) = (&done, newer_schema(&table).await?) {
-            done = after_commit(&newer, &request, &messages, None).await;
-        }
-        Ok(done.err())
-    })?;
-    let Some(error) = failure else { return Ok(()) };
-    if store.schema().primary_keys.is_empty() || !store.options().need_lookup().or_raise(py)? {
-        let text = format!(
-            "the rows are committed as snapshot {snapshot_id}, but the compaction after it failed; a later commit, or \
-             table.compact(), will do it: {error}"
-        );
-        return PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &CString::new(text)?, 1);
+/// Who publishes compactions.
+fn compaction_request(user: String, table_identity: String) -> CommitRequest {
+    CommitRequest {
+        user,
+        identifier: BATCH_IDENTIFIER,
+        mode: CommitMode::Append,
+        properties: BTreeMap::new(),
+        table_identity,
     }
-    Err(error.with_context("committed snapshot", snapshot_id)).or_raise(py)
-}
-
-/// The same table and options with the columns that it has got meanwhile; `None`: there are no others.
-async fn newer_schema(store: &TableStore) -> Result<Option<TableStore>> {
-    let latest = store.latest_schema().await?.filter(|latest| latest.id != store.schema().id);
-    Ok(latest.map(|latest| {
-        let options = store.schema().options.clone();
-        store.with_schema(Arc::new(TableSchema { options, ..TableSchema::clone(&latest) }))
-    }))
-}
-
-/// What a snapshot was made of, as far as compactions ask.
-///
-/// # Errors
-/// `NotFound` when there is no such snapshot.
-pub(crate) async fn messages_of(store: &TableStore, snapshot_id: i64) -> Result<Vec<CommitMessage>> {
-    let missing = || Error::not_found(format!("Snapshot id '{snapshot_id}' doesn't exist."));
-    let snapshot = store.snapshot(snapshot_id).await?.ok_or_else(missing)?;
-    let added = delta_entries(store, &snapshot).await?.into_iter().filter(|entry| entry.kind == FileKind::Add);
-    let message = |entry: ManifestEntry| CommitMessage {
-        new_files: vec![entry.file],
-        ..CommitMessage::of(entry.partition, entry.bucket, entry.total_buckets)
-    };
-    Ok(added.map(message).collect())
 }
 
 /// What a compaction of one snapshot is going to do.
@@ -100,27 +59,6 @@ impl NativeCompactPlan {
         let planned = store.clone();
         let plan = block_on(py, async move { plan_compaction(&planned, &request).await })?;
         Ok(Self { plan, store, full })
-    }
-
-    /// Publishes what its tasks made.
-    pub(crate) fn commit(
-        &self,
-        py: Python<'_>,
-        made: &[Vec<PyRef<'_, NativeCommitMessage>>],
-        user: String,
-        identity: String,
-    ) -> PyResult<NativeCompacted> {
-        let made: Vec<Vec<CommitMessage>> =
-            made.iter().map(|messages| messages.iter().map(|message| message.0.as_ref().clone()).collect()).collect();
-        let request = CommitRequest {
-            user,
-            identifier: BATCH_IDENTIFIER,
-            mode: CommitMode::Append,
-            properties: BTreeMap::new(),
-            table_identity: identity,
-        };
-        let (store, full) = (self.store.clone(), self.full);
-        block_on(py, async move { commit_compaction(&store, &request, &made, full).await }).map(NativeCompacted)
     }
 }
 
@@ -145,6 +83,22 @@ impl NativeCompactPlan {
     #[getter]
     fn manifests(&self) -> Manifests {
         manifests(self.plan.manifests)
+    }
+
+    #[pyo3(signature = (made, *, user, identity))]
+    fn commit(
+        &self,
+        py: Python<'_>,
+        made: Vec<Vec<PyRef<'_, NativeCommitMessage>>>,
+        user: String,
+        identity: String,
+    ) -> PyResult<NativeCompacted> {
+        let made: Vec<_> = made.iter().map(|messages| values(messages)).collect();
+        let request = compaction_request(user, identity);
+        let (store, full) = (self.store.clone(), self.full);
+        // Whether it was published would not be known after a cancellation, nor whose the files are.
+        let published = async move { commit_compaction(&store, &request, &made, full).await };
+        block_on_until(py, &Stop::default(), published).map(NativeCompacted)
     }
 
     fn __repr__(&self) -> String {
@@ -228,16 +182,6 @@ impl NativeCompacted {
 #[pyclass(frozen, module = "pypaimon._native")]
 pub(crate) struct NativeCompactTask(Arc<CompactTask>);
 
-impl NativeCompactTask {
-    /// Carries it out.
-    pub(crate) fn run(&self, py: Python<'_>, store: TableStore) -> PyResult<Vec<NativeCommitMessage>> {
-        let memory_bytes = task_bytes(&store).or_raise(py)?;
-        let task = self.0.clone();
-        let messages = block_on(py, async move { run_task(&store, &task, Some(memory_bytes)).await })?;
-        Ok(messages.into_iter().map(|message| NativeCommitMessage(Arc::new(message))).collect())
-    }
-}
-
 /// Memory for the rows of one task: each processor may have one, and together they have what a writer has.
 fn task_bytes(store: &TableStore) -> Result<u64> {
     let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
@@ -264,6 +208,21 @@ impl NativeCompactTask {
         (slf.get_type(), (slf.get().to_bytes(slf.py())?,)).into_pyobject(slf.py())
     }
 
+    #[pyo3(signature = (table, stop=None))]
+    fn run(
+        &self,
+        py: Python<'_>,
+        table: &NativeTable,
+        stop: Option<&NativeStop>,
+    ) -> PyResult<Vec<NativeCommitMessage>> {
+        let stop = stop.map_or_else(Stop::default, |stop| stop.0.clone());
+        let store = table.store.with_stop(stop.clone());
+        let memory_bytes = task_bytes(&store).or_raise(py)?;
+        let task = self.0.clone();
+        let messages = block_on_until(py, &stop, async move { run_task(&store, &task, Some(memory_bytes)).await })?;
+        Ok(messages.into_iter().map(|message| NativeCommitMessage(Arc::new(message))).collect())
+    }
+
     /// The partition's row in the form that manifests hold.
     #[getter]
     fn partition<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
@@ -280,6 +239,8 @@ impl NativeCompactTask {
         match self.0.work {
             CompactWork::Keyed(work) => format!("merge to level {}", work.output_level),
             CompactWork::Append => "join small files".to_owned(),
+            CompactWork::RowGroups => "join row groups".to_owned(),
+            CompactWork::Postponed { buckets: 1 } => "move to 1 bucket".to_owned(),
             CompactWork::Postponed { buckets } => format!("move to {buckets} buckets"),
         }
     }
@@ -297,5 +258,21 @@ impl NativeCompactTask {
     fn __repr__(&self) -> String {
         let (bucket, files, work) = (self.0.bucket(), self.file_count(), self.work());
         format!("NativeCompactTask(bucket={bucket}, files={files}, work='{work}')")
+    }
+}
+
+/// Ends tasks that other threads carry out: they delete what they have written, and fail.
+#[pyclass(frozen, module = "pypaimon._native")]
+pub(crate) struct NativeStop(Stop);
+
+#[pymethods]
+impl NativeStop {
+    #[new]
+    fn py_new() -> Self {
+        Self(Stop::default())
+    }
+
+    fn stop(&self) {
+        self.0.stop();
     }
 }

@@ -4,17 +4,19 @@
 //! Python noun; one entrance to the runtime (`runtime::block_on`) and one exit for errors (`errors::to_py_err`).
 //! No rule of the table format lives here.
 
-mod assign;
 mod blob;
 mod blob_views;
 mod branches;
 mod catalog;
+mod commit;
 mod compact;
 mod context;
 mod errors;
+mod leaving;
 mod options;
 mod plan;
 mod predicate;
+mod routing;
 mod runtime;
 mod schema;
 mod snapshots;
@@ -45,10 +47,12 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<blob::NativeBlobStream>()?;
     module.add_class::<update::NativeMatches>()?;
     module.add_class::<update::NativeUpdate>()?;
+    module.add_class::<routing::NativeRouting>()?;
     module.add_class::<write::NativeWriter>()?;
     module.add_class::<write::NativeCommitMessage>()?;
     module.add_class::<compact::NativeCompactPlan>()?;
     module.add_class::<compact::NativeCompactTask>()?;
+    module.add_class::<compact::NativeStop>()?;
     module.add_class::<compact::NativeBucket>()?;
     module.add_class::<compact::NativeCompacted>()?;
     module.add_function(wrap_pyfunction!(blob::open_file, module)?)?;
@@ -62,5 +66,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(options::known_option_warnings, module)?)?;
     module.add_function(wrap_pyfunction!(options::s3_settings, module)?)?;
     module.add_function(wrap_pyfunction!(options::without_secrets, module)?)?;
+    // Early, so that it runs late: other functions that run at the end may still want tables.
+    let leave = wrap_pyfunction!(leaving::leave, module)?;
+    module.py().import("atexit")?.call_method1("register", (leave,))?;
     Ok(())
 }

@@ -34,6 +34,11 @@ impl NativePredicate {
     }
 }
 
+/// The condition itself.
+pub(crate) fn bound(predicate: Option<PyRef<'_, NativePredicate>>) -> Option<Predicate> {
+    predicate.map(|predicate| predicate.predicate.clone())
+}
+
 #[pymethods]
 impl NativePredicate {
     fn fields(&self) -> Vec<String> {

@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use futures::FutureExt;
-use paimon_io::IoContext;
+use paimon_io::{IoContext, Stop};
 use paimon_spec::{Error, Result};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -20,9 +20,13 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::context::new_context;
 use crate::errors::to_py_err;
+use crate::leaving::{is_closing, outside};
 
 /// How long a wait may last before Python signals are looked at.
 pub(crate) const SLICE: Duration = Duration::from_millis(50);
+
+/// How many [`SLICE`]s work gets to end by itself once it was stopped.
+const PATIENCE: u32 = 100;
 
 /// What exists once in a process: the runtime, and what its tables share.
 pub(crate) struct Process {
@@ -128,8 +132,28 @@ fn forked(why: &str) -> PyErr {
 ///
 /// # Errors
 /// What the future gives, as a Python exception; `KeyboardInterrupt` (or what a signal handler raises) after
-/// cancelling the future at its next await.
+/// cancelling the future at its next await; `RuntimeError` when the interpreter is about to end.
 pub(crate) fn block_on<T, F>(py: Python<'_>, future: F) -> PyResult<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    wait(py, future, None)
+}
+
+/// Like [`block_on`], for a future that after `stop` ends by itself soon: it is not cancelled before it had time for that.
+///
+/// # Errors
+/// As [`block_on`].
+pub(crate) fn block_on_until<T, F>(py: Python<'_>, stop: &Stop, future: F) -> PyResult<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    wait(py, future, Some(stop))
+}
+
+fn wait<T, F>(py: Python<'_>, future: F, stop: Option<&Stop>) -> PyResult<T>
 where
     T: Send + 'static,
     F: Future<Output = Result<T>> + Send + 'static,
@@ -143,22 +167,43 @@ where
         // The receiver is gone only when a signal ended the wait.
         let _ = sender.send(result);
     });
+    let mut interrupted = None;
+    let mut patience = if stop.is_some() { PATIENCE } else { 0 };
     loop {
         let waited;
-        (waited, receiver) = py.detach(move || (receiver.recv_timeout(SLICE), receiver));
-        match waited {
-            Ok(result) => return result.map_err(|error| to_py_err(py, &error)),
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(PyRuntimeError::new_err("the interpreter is shutting down"));
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                if let Err(interrupt) = py.check_signals() {
+        (waited, receiver) = outside(py, move || (receiver.recv_timeout(SLICE), receiver));
+        match (waited, interrupted.take()) {
+            (Ok(_), Some(interrupt)) => return Err(interrupt),
+            (Ok(result), None) => return result.map_err(|error| to_py_err(py, &error)),
+            (Err(RecvTimeoutError::Disconnected), interrupt) => return Err(interrupt.unwrap_or_else(closing)),
+            (Err(RecvTimeoutError::Timeout), earlier) => {
+                let now = interruption(py);
+                if earlier.is_some() && now.is_some() {
+                    // Whoever asks twice does not want to wait.
+                    patience = 0;
+                }
+                let Some(interrupt) = earlier.or(now) else { continue };
+                if let Some(stop) = stop {
+                    stop.stop();
+                }
+                if patience == 0 {
                     task.abort();
                     return Err(interrupt);
                 }
+                patience -= 1;
+                interrupted = Some(interrupt);
             }
         }
     }
+}
+
+/// Why a thread that waits is to come back to Python, if it is.
+pub(crate) fn interruption(py: Python<'_>) -> Option<PyErr> {
+    if is_closing() { Some(closing()) } else { py.check_signals().err() }
+}
+
+fn closing() -> PyErr {
+    PyRuntimeError::new_err("the interpreter is shutting down")
 }
 
 /// `future`, with a panic turned into an [`paimon_spec::ErrorKind::Internal`] error.

@@ -22,7 +22,8 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::errors::{OrRaise, to_py_err};
-use crate::runtime::{Home, Process, SLICE, block_on, caught, panic_error};
+use crate::leaving::outside;
+use crate::runtime::{Home, Process, SLICE, block_on, caught, interruption, panic_error};
 
 /// Batches that wait between the tasks and the consumer.
 const READ_AHEAD_BATCHES: usize = 2;
@@ -319,7 +320,7 @@ impl NativeStream {
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
         self.home.check("reader")?;
-        let taken = py.detach(|| self.source.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let taken = outside(py, || self.source.lock().unwrap_or_else(PoisonError::into_inner).take());
         let used = || Error::invalid("this reader was consumed or closed; read again to get a new one");
         let mut source = taken.ok_or_else(used).or_raise(py)?;
         let field = Arc::new(Field::new_struct("", self.schema.fields().clone(), false));
@@ -356,12 +357,12 @@ impl NativeStream {
         self.home.check("reader")?;
         let handle = Process::current()?.handle();
         loop {
-            match py.detach(|| self.wait_for(handle, SLICE)) {
+            match outside(py, || self.wait_for(handle, SLICE)) {
                 Next::Batch(batch) => return Ok(Some(NativeBatch(batch))),
                 Next::End => return Ok(None),
                 Next::Failed(error) => return Err(to_py_err(py, &error)),
                 Next::Pending => {
-                    if let Err(interrupt) = py.check_signals() {
+                    if let Some(interrupt) = interruption(py) {
                         self.tasks.abort();
                         return Err(interrupt);
                     }
@@ -373,7 +374,7 @@ impl NativeStream {
     fn close(&self, py: Python<'_>) {
         // First the tasks: that wakes a thread which waits in `read_next` and holds the lock.
         self.tasks.abort();
-        py.detach(|| self.source.lock().unwrap_or_else(PoisonError::into_inner).take());
+        outside(py, || self.source.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {

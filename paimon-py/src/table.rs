@@ -1,51 +1,47 @@
 //! `NativeTable`: one table at one schema, and what can be done with it.
 
+mod copying;
 mod native_parquet;
-mod options;
+mod opening;
 mod partition_batch;
 mod read_point;
+mod reading;
 mod view;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use paimon_blob::BlobSource;
-use paimon_io::{FileSnapshotCommit, Storage, TableStore, arrow_schema};
-use paimon_merge::ReadRequest;
-use paimon_scan::{ScanRequest, Slice};
-use paimon_spec::{DataField, DataSplit, Error, Result, TableSchema};
-use paimon_write::{
-    AssignedBuckets, AssignedColumns, AssignerRouter, BATCH_IDENTIFIER, ChannelRouter, CommitMode, CommitRequest,
-    Committed, Share, WriteOptions,
-};
+use paimon_io::{TableStore, arrow_schema};
+use paimon_scan::ScanRequest;
+use paimon_spec::{DataField, DataSplit, Result};
+use paimon_write::{AssignedBuckets, CommitRequest, WriteOptions};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use pyo3_arrow::{PyArray, PyRecordBatch};
+use pyo3_arrow::PyArray;
 
-use self::native_parquet::why_not_native;
-use self::options::{changed_options, on_branch, travels, with_options};
+use self::copying::{copied, refreshed, require_latest};
+use self::native_parquet::reasons_not_native;
+use self::opening::open;
 use self::partition_batch::partition_batch;
 use self::read_point::{Pin, State, StateReader, StateTuple, latest_schema};
+use self::reading::{Form, Wanted, slice};
 pub(crate) use self::view::{View, column, known_columns};
-use crate::assign;
-use crate::blob::{NativeBlobStream, fetch_blobs, presenter};
+use crate::blob::{NativeBlobStream, fetch_blobs};
 use crate::branches::NativeBranches;
-use crate::compact::{NativeCompactPlan, NativeCompactTask, NativeCompacted, compact_written, messages_of};
-use crate::context::adapt_context;
+use crate::commit::{abort, commit, commit_mode};
+use crate::compact::{NativeCompactPlan, compact_after};
 use crate::errors::OrRaise;
 use crate::options::without_secrets;
 use crate::plan::{NativePlan, NativeSplit};
-use crate::predicate::NativePredicate;
-use crate::runtime::{Process, block_on};
+use crate::predicate::{NativePredicate, bound};
+use crate::routing::NativeRouting;
+use crate::runtime::block_on;
 use crate::schema::{NativeSchema, schema_text};
 use crate::snapshots::NativeSnapshots;
-use crate::stream::{NativeBatch, NativeStream, Reading};
+use crate::stream::{NativeBatch, NativeStream};
 use crate::tags::NativeTags;
 use crate::update::NativeUpdate;
 use crate::write::{NativeCommitMessage, NativeWriter};
-
-/// Bytes of rows that the merges of one read hold, about, however many splits are read at the same time.
-const MERGE_BYTES: u64 = 256 << 20;
 
 /// A table with one schema and its dynamic options. Never changes.
 #[pyclass(frozen, module = "pypaimon._native")]
@@ -78,37 +74,6 @@ impl NativeTable {
         let known = known_columns(&self.store)?;
         columns.iter().map(|name| column(&known, name).cloned()).collect()
     }
-
-    #[expect(clippy::too_many_arguments, reason = "what the two ways to read have in common")]
-    fn reading(
-        &self,
-        splits: &[PyRef<'_, NativeSplit>],
-        columns: Option<&[String]>,
-        predicate: Option<&NativePredicate>,
-        limit: Option<usize>,
-        batch_rows: Option<usize>,
-        parallelism: usize,
-        (blobs, io_config): (Option<&str>, Option<Vec<u8>>),
-    ) -> Result<Reading> {
-        let fields = self.fields(columns)?;
-        let presenter = presenter(&self.store, &self.catalog_options, &fields, blobs, io_config)?;
-        Ok(Reading {
-            schema: presenter
-                .as_ref()
-                .map_or_else(|| arrow_schema(&fields), |presenter| Ok(presenter.schema().clone()))?,
-            presenter,
-            store: self.store.clone(),
-            splits: splits.iter().map(|split| split.split.clone()).collect(),
-            request: ReadRequest {
-                projection: Some(fields.iter().map(|field| field.id).collect()),
-                predicate: predicate.map(|predicate| predicate.predicate.clone()),
-                limit,
-                batch_rows,
-                memory_bytes: Some(MERGE_BYTES / parallelism.clamp(1, splits.len().max(1)) as u64),
-            },
-            parallelism,
-        })
-    }
 }
 
 #[pymethods]
@@ -123,22 +88,7 @@ impl NativeTable {
         branch: Option<String>,
         view: Option<&str>,
     ) -> PyResult<Self> {
-        let flag = |key: &str| catalog_options.get(key).and_then(|text| text.trim().to_ascii_lowercase().parse().ok());
-        let context = adapt_context(py, Process::current()?.context(), flag)?;
-        let schema = schema_json.map(|text| TableSchema::from_json(text.as_bytes())).transpose().or_raise(py)?;
-        let options = catalog_options.clone();
-        let store = block_on(py, async move {
-            let storage = Storage::open(&location, &options, &context)?;
-            let committer = Arc::new(FileSnapshotCommit);
-            match schema {
-                Some(schema) => TableStore::new(storage, Arc::new(schema), branch.as_deref(), committer, context),
-                None => TableStore::open(storage, branch.as_deref(), committer, context).await,
-            }
-        })?;
-        let unknown = |name| Error::invalid(format!("expected 'ro' or 'row_tracking' for a view, found '{name}'"));
-        let view = view.map_or(Ok(View::Whole), |name| View::from_name(name).ok_or_else(|| unknown(name)));
-        let view = view.and_then(|view| view.check(&store).map(|()| view)).or_raise(py)?;
-        Ok(Self::new(store, catalog_options, view))
+        open(py, location, catalog_options, schema_json, branch, view)
     }
 
     /// `open`, with a pin as `__reduce__` gives it.
@@ -215,30 +165,7 @@ impl NativeTable {
     }
 
     fn copy(&self, py: Python<'_>, options: BTreeMap<String, Option<String>>) -> PyResult<Self> {
-        let changed = changed_options(self.store.schema(), options).or_raise(py)?;
-        if changed.is_empty() {
-            return Ok(self.with(self.store.clone(), self.pin.clone()));
-        }
-        let dynamic = self.dynamic.clone().into_iter().chain(changed.clone()).collect();
-        let branch = changed.get("branch").cloned();
-        let travels = travels(&changed);
-        let schema = with_options(self.store.schema(), changed).or_raise(py)?;
-        let store = match &branch {
-            None => self.store.with_schema(Arc::new(schema)),
-            Some(branch) => {
-                let (store, branch) = (self.store.clone(), branch.clone());
-                block_on(py, async move { on_branch(&store, branch.as_deref(), &schema).await })?
-            }
-        };
-        // Snapshots of another branch, or another state, are not what was pinned.
-        let pin = self.pin.clone().filter(|_| !travels && branch.is_none());
-        let table = Self { dynamic, ..self.with(store, pin) };
-        if !travels {
-            return Ok(table);
-        }
-        let reader = table.reader(py)?;
-        let store = block_on(py, async move { reader.travelled().await })?;
-        Ok(Self { store, ..table })
+        copied(py, self, options)
     }
 
     fn tracking_rows(&self, py: Python<'_>) -> PyResult<Self> {
@@ -259,11 +186,7 @@ impl NativeTable {
     }
 
     fn refresh(&self, py: Python<'_>) -> PyResult<Self> {
-        let store = self.store.clone();
-        let schema = block_on(py, async move { latest_schema(&store).await })?;
-        let schema =
-            with_options(&schema, changed_options(&schema, self.dynamic.clone()).or_raise(py)?).or_raise(py)?;
-        Ok(self.with(self.store.with_schema(Arc::new(schema)), None))
+        refreshed(py, self)
     }
 
     #[pyo3(signature = (state=None))]
@@ -307,19 +230,14 @@ impl NativeTable {
         rows: Option<(u64, u64)>,
         columns: Option<Vec<String>>,
     ) -> PyResult<NativePlan> {
-        let slice = match (shard, rows) {
-            (None, None) => None,
-            (Some((index, total)), None) => Some(Slice::Shard { index, total }),
-            (None, Some((start, end))) => Some(Slice::Rows { start, end }),
-            _ => return Err(Error::invalid("a plan is cut by shard or by rows, not by both")).or_raise(slf.py()),
-        };
+        let slice = slice(shard, rows).or_raise(slf.py())?;
         let table = slf.get();
         let columns = columns.map(|names| table.fields(Some(&names))).transpose().or_raise(slf.py())?;
         let reader = table.reader(slf.py())?;
         let request = ScanRequest {
-            predicate: predicate.map(|predicate| predicate.predicate.clone()),
+            predicate: bound(predicate),
             filter_is_exact,
-            partition_predicate: partition_predicate.map(|predicate| predicate.predicate.clone()),
+            partition_predicate: bound(partition_predicate),
             limit,
             buckets,
             split_target_bytes,
@@ -346,13 +264,12 @@ impl NativeTable {
         limit: Option<usize>,
         batch_rows: Option<usize>,
         parallelism: usize,
-        blobs: Option<&str>,
+        blobs: Option<String>,
         io_config: Option<Vec<u8>>,
     ) -> PyResult<NativeStream> {
-        let form = (blobs, io_config);
-        self.reading(&splits, columns.as_deref(), predicate.as_deref(), limit, batch_rows, parallelism, form)
-            .or_raise(py)?
-            .stream()
+        let form = Form { blobs, io_config };
+        let wanted = Wanted { columns, predicate: bound(predicate), limit, batch_rows, parallelism, form };
+        wanted.of(self, &splits).or_raise(py)?.stream()
     }
 
     #[pyo3(signature = (splits, *, columns=None, predicate=None, limit=None, parallelism=1, blobs=None, io_config=None))]
@@ -365,13 +282,12 @@ impl NativeTable {
         predicate: Option<PyRef<'_, NativePredicate>>,
         limit: Option<usize>,
         parallelism: usize,
-        blobs: Option<&str>,
+        blobs: Option<String>,
         io_config: Option<Vec<u8>>,
     ) -> PyResult<NativeStream> {
-        let form = (blobs, io_config);
-        self.reading(&splits, columns.as_deref(), predicate.as_deref(), limit, None, parallelism, form)
-            .or_raise(py)?
-            .collect(py)
+        let form = Form { blobs, io_config };
+        let wanted = Wanted { columns, predicate: bound(predicate), limit, batch_rows: None, parallelism, form };
+        wanted.of(self, &splits).or_raise(py)?.collect(py)
     }
 
     #[pyo3(signature = (files, *, max_concurrency=64, column=""))]
@@ -397,7 +313,7 @@ impl NativeTable {
 
     #[pyo3(signature = (splits, parallelism=1))]
     fn count_splits(&self, py: Python<'_>, splits: Vec<PyRef<'_, NativeSplit>>, parallelism: usize) -> PyResult<u64> {
-        self.reading(&splits, Some(&[]), None, None, None, parallelism, (None, None)).or_raise(py)?.count(py)
+        Wanted { columns: Some(Vec::new()), parallelism, ..Wanted::default() }.of(self, &splits).or_raise(py)?.count(py)
     }
 
     #[pyo3(signature = (partition_predicate=None))]
@@ -410,7 +326,7 @@ impl NativeTable {
             return Ok(None);
         }
         let reader = self.reader(py)?;
-        let predicate = partition_predicate.map(|predicate| predicate.predicate.clone());
+        let predicate = bound(partition_predicate);
         block_on(py, async move { reader.count_rows(predicate.as_ref()).await })
     }
 
@@ -424,14 +340,8 @@ impl NativeTable {
     ) -> PyResult<Vec<Option<String>>> {
         let fields = self.fields(columns.as_deref()).or_raise(py)?;
         let splits: Vec<_> = splits.iter().map(|split| split.split.clone()).collect();
-        let (store, predicate) = (self.store.clone(), predicate.map(|predicate| predicate.predicate.clone()));
-        block_on(py, async move {
-            let mut reasons = Vec::with_capacity(splits.len());
-            for split in splits {
-                reasons.push(why_not_native(&store, &split, &fields, predicate.as_ref()).await?);
-            }
-            Ok(reasons)
-        })
+        let (store, predicate) = (self.store.clone(), bound(predicate));
+        block_on(py, async move { reasons_not_native(&store, &splits, &fields, predicate.as_ref()).await })
     }
 
     fn partition_batch(&self, py: Python<'_>, splits: Vec<PyRef<'_, NativeSplit>>) -> PyResult<NativeBatch> {
@@ -467,61 +377,9 @@ impl NativeTable {
         NativeUpdate::open(py, self.store.clone(), self.catalog_options.clone())
     }
 
-    fn routing_columns(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        Ok(ChannelRouter::new(self.store.schema(), 1).or_raise(py)?.columns().to_vec())
-    }
-
-    fn route(&self, py: Python<'_>, rows: PyRecordBatch, channels: u32) -> PyResult<NativeBatch> {
-        let schema = self.store.schema();
-        assign::channels(py.detach(|| ChannelRouter::new(schema, channels)?.route(rows.as_ref())).or_raise(py)?)
-    }
-
-    fn assigning_columns(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        Ok(AssignerRouter::new(self.store.schema(), 1).or_raise(py)?.columns().to_vec())
-    }
-
-    fn assigners(&self, py: Python<'_>, workers: u32) -> PyResult<u32> {
-        Ok(AssignerRouter::new(self.store.schema(), workers).or_raise(py)?.assigners())
-    }
-
-    fn route_to_assigners(&self, py: Python<'_>, rows: PyRecordBatch, workers: u32) -> PyResult<NativeBatch> {
-        let schema = self.store.schema();
-        assign::channels(py.detach(|| AssignerRouter::new(schema, workers)?.route(rows.as_ref())).or_raise(py)?)
-    }
-
-    fn route_assigned(
-        &self,
-        py: Python<'_>,
-        rows: PyRecordBatch,
-        bucket_column: &str,
-        channels: u32,
-    ) -> PyResult<NativeBatch> {
-        let schema = self.store.schema();
-        let route = || ChannelRouter::of_assigned(schema, bucket_column, channels)?.route(rows.as_ref());
-        assign::channels(py.detach(route).or_raise(py)?)
-    }
-
-    #[pyo3(signature = (
-        rows, *, assigner, assigners, bucket_column, kind_column, row_kind_column=None, order_column=None, overwrite=false
-    ))]
-    #[expect(clippy::too_many_arguments, reason = "keywords of a Python method")]
-    fn assign_buckets(
-        &self,
-        py: Python<'_>,
-        rows: PyRecordBatch,
-        assigner: u32,
-        assigners: u32,
-        bucket_column: String,
-        kind_column: String,
-        row_kind_column: Option<String>,
-        order_column: Option<String>,
-        overwrite: bool,
-    ) -> PyResult<NativeBatch> {
+    fn routing(&self, py: Python<'_>) -> PyResult<NativeRouting> {
         self.view.require_writable().or_raise(py)?;
-        let options = WriteOptions { row_kind_column, order_column, overwrite, ..WriteOptions::default() };
-        let columns = AssignedColumns { bucket: bucket_column, row_kind: kind_column };
-        let share = Share { assigner, assigners };
-        assign::assign_buckets(py, self.store.clone(), rows.into_inner(), share, columns, options)
+        Ok(NativeRouting(self.store.clone()))
     }
 
     #[pyo3(signature = (messages, *, user, identifier, mode, partition, partitions, properties, identity))]
@@ -539,36 +397,17 @@ impl NativeTable {
         identity: String,
     ) -> PyResult<Option<i64>> {
         self.view.require_writable().or_raise(py)?;
-        let mode = match mode {
-            "append" => CommitMode::Append,
-            "overwrite-dynamic" => CommitMode::OverwriteDynamic,
-            "overwrite-static" => CommitMode::OverwriteStatic(partition.unwrap_or_default()),
-            "truncate" => CommitMode::Truncate(partitions.unwrap_or_default()),
-            other => return Err(Error::invalid(format!("commit mode '{other}' is unknown"))).or_raise(py),
-        };
-        let request = CommitRequest { user, identifier, mode, properties, table_identity: identity };
-        let messages: Vec<_> = messages.iter().map(|message| message.0.as_ref().clone()).collect();
-        let store = self.store.clone();
-        let (committed, request, messages) = block_on(py, async move {
-            let committed = paimon_write::commit(&store, &request, &messages).await?;
-            Ok((committed, request, messages))
-        })?;
-        let (Committed::Snapshot(id) | Committed::Already(id)) = committed else { return Ok(None) };
-        compact_written(py, &self.store, id, request, messages)?;
-        Ok(Some(id))
+        let mode = commit_mode(mode, partition, partitions).or_raise(py)?;
+        commit(
+            py,
+            &self.store,
+            CommitRequest { user, identifier, mode, properties, table_identity: identity },
+            &messages,
+        )
     }
 
     fn compact_after(&self, py: Python<'_>, snapshot_id: i64, user: String, identity: String) -> PyResult<()> {
-        let store = self.store.clone();
-        let messages = block_on(py, async move { messages_of(&store, snapshot_id).await })?;
-        let request = CommitRequest {
-            user,
-            identifier: BATCH_IDENTIFIER,
-            mode: CommitMode::Append,
-            properties: BTreeMap::new(),
-            table_identity: identity,
-        };
-        compact_written(py, &self.store, snapshot_id, request, messages)
+        compact_after(py, &self.store, snapshot_id, user, identity)
     }
 
     #[pyo3(signature = (*, full=false, partitions=None))]
@@ -579,30 +418,12 @@ impl NativeTable {
         partitions: Option<Vec<BTreeMap<String, String>>>,
     ) -> PyResult<NativeCompactPlan> {
         self.view.require_writable().or_raise(py)?;
+        require_latest(&self.dynamic).or_raise(py)?;
         NativeCompactPlan::make(py, self.store.clone(), full, partitions.unwrap_or_default())
     }
 
-    fn run_compaction(&self, py: Python<'_>, task: &NativeCompactTask) -> PyResult<Vec<NativeCommitMessage>> {
-        task.run(py, self.store.clone())
-    }
-
-    #[pyo3(signature = (plan, made, *, user, identity))]
-    #[expect(clippy::unused_self, reason = "a method of the table, beside those that lead to it")]
-    fn commit_compaction(
-        &self,
-        py: Python<'_>,
-        plan: &NativeCompactPlan,
-        made: Vec<Vec<PyRef<'_, NativeCommitMessage>>>,
-        user: String,
-        identity: String,
-    ) -> PyResult<NativeCompacted> {
-        plan.commit(py, &made, user, identity)
-    }
-
     fn abort(&self, py: Python<'_>, messages: Vec<PyRef<'_, NativeCommitMessage>>) -> PyResult<()> {
-        let messages: Vec<_> = messages.iter().map(|message| message.0.as_ref().clone()).collect();
-        let store = self.store.clone();
-        block_on(py, async move { paimon_write::abort(&store, &messages).await })
+        abort(py, &self.store, &messages)
     }
 
     fn __repr__(&self) -> String {

@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 
 use crate::blob::whole_presenter;
 use crate::errors::OrRaise;
+use crate::leaving::outside;
 use crate::predicate::NativePredicate;
 use crate::runtime::{Home, block_on};
 use crate::stream::NativeBatch;
@@ -126,7 +127,7 @@ fn collect(py: Python<'_>, rows: AnyRecordBatch) -> PyResult<(Vec<RecordBatch>, 
     let batches = rows.into_reader()?;
     let names = batches.schema().fields().iter().map(|field| field.name().clone()).collect();
     // They may come from Python code: that takes the GIL again for itself.
-    let batches = py.detach(|| batches.collect::<std::result::Result<_, _>>()).map_err(PyArrowError::from)?;
+    let batches = outside(py, || batches.collect::<std::result::Result<_, _>>()).map_err(PyArrowError::from)?;
     Ok((batches, names))
 }
 

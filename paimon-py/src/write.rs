@@ -12,6 +12,7 @@ use pyo3_arrow::input::AnyRecordBatch;
 use tokio::sync::Mutex;
 
 use crate::errors::OrRaise;
+use crate::leaving::outside;
 use crate::plan::NativeFile;
 use crate::runtime::{Home, block_on};
 
@@ -55,7 +56,7 @@ impl NativeWriter {
         self.home.check("writer")?;
         let mut batches = batch.into_reader()?;
         // The next batch may come from Python code: that takes the GIL again for itself.
-        while let Some(batch) = py.detach(|| batches.next()) {
+        while let Some(batch) = outside(py, || batches.next()) {
             let batch = batch.map_err(PyArrowError::from)?;
             let state = self.state.clone();
             block_on(py, async move {

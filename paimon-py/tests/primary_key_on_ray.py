@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from daft import col, runners
 
 import pypaimon
 from pypaimon.daft import PaimonCatalog, PaimonTable, read_paimon, write_paimon
+from pypaimon.daft.compaction import CompactionProgress
 from pypaimon.daft.sink import PaimonDataSink
 from test_readme import run, samples
 
@@ -205,6 +207,27 @@ def compaction(warehouse: Warehouse) -> Any:
     }
 
 
+def interrupted(warehouse: Warehouse) -> Any:
+    """Ctrl-C in a compaction."""
+    warehouse.keyed("db.stopped", buckets=3, **{"write-only": "true"})
+    for n in range(3):
+        warehouse.write("db.stopped", rows(*((id, "a", n) for id in range(30))))
+    table = PaimonTable(warehouse.inner.get_table("db.stopped"))
+
+    def stop(step: CompactionProgress) -> None:
+        if step.tasks_done == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    try:
+        table.compact(full=True, progress=stop)
+        ending = "none"
+    except KeyboardInterrupt:
+        ending = "KeyboardInterrupt"
+    latest = table._inner.snapshot_manager().get_latest_snapshot()
+    again = table.compact(full=True).to_pydict()
+    return {"ending": ending, "snapshot": latest.id, "files": again["files_after"][:3]}
+
+
 def refusals(warehouse: Warehouse) -> Any:
     warehouse.keyed("db.refusing", buckets=1)
     good = rows((1, "a", 1))
@@ -234,7 +257,7 @@ def main(path: str) -> None:
     warehouse = Warehouse(path)
     found = {
         step.__name__: step(warehouse)
-        for step in (readme, upserts, order, joins, partitions, dynamic, moving, compaction, refusals)
+        for step in (readme, upserts, order, joins, partitions, dynamic, moving, compaction, interrupted, refusals)
     }
     print(json.dumps(found))
 

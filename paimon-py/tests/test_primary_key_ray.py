@@ -90,6 +90,10 @@ def test_keys_move_between_partitions(found: Any) -> None:
     assert found["moving"]
 
 
+def test_ctrl_c_ends_a_compaction_and_the_next_one_works(found: Any) -> None:
+    assert found["interrupted"] == {"ending": "KeyboardInterrupt", "snapshot": 3, "files": [1, 1, 1]}
+
+
 def test_compactions_are_spread_and_told_of(found: Any) -> None:
     did = found["compaction"]
     assert did["seen"] == [[id, "a", min(id, 2)] for id in range(6)]

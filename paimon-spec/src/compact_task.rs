@@ -7,7 +7,7 @@ use crate::{BinaryRow, DataSplit, Error, IndexManifestEntry, Result};
 /// Starts the bytes of a task.
 const MAGIC: [u8; 4] = *b"PmCT";
 /// The version that is written and read. A new field makes a new one.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 /// What stands in bytes and in errors for these values.
 const WHAT: &str = "compaction task";
 
@@ -36,6 +36,9 @@ pub enum CompactWork {
     Keyed(KeyedWork),
     /// Files of an append table become fewer, larger ones, or lose the rows that are deleted.
     Append,
+    /// Data files of neighbouring row groups of a data-evolution table become one. Rows keep their ids, those that are
+    /// deleted stay, and files of BLOB columns are not touched.
+    RowGroups,
     /// The files of rows that wait for a bucket (bucket -2) become files of real ones.
     Postponed {
         /// How many buckets the partition has, or is to have.
@@ -97,6 +100,7 @@ impl CompactTask {
                 out.i32(2);
                 out.i32(buckets);
             }
+            CompactWork::RowGroups => out.i32(3),
         }
         Ok(out.seal())
     }
@@ -122,7 +126,8 @@ impl CompactTask {
                 }),
                 1 => CompactWork::Append,
                 2 => CompactWork::Postponed { buckets: input.i32()? },
-                other => return Err(Error::corrupt(format!("expected a kind of {WHAT} from 0 to 2, found {other}"))),
+                3 => CompactWork::RowGroups,
+                other => return Err(Error::corrupt(format!("expected a kind of {WHAT} from 0 to 3, found {other}"))),
             },
         };
         input.finish()?;
@@ -159,6 +164,7 @@ mod tests {
                 CompactWork::Keyed(KeyedWork { output_level, last_level, drop_deletes, each_file })
             }),
             Just(CompactWork::Append),
+            Just(CompactWork::RowGroups),
             any::<i32>().prop_map(|buckets| CompactWork::Postponed { buckets }),
         ]
     }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use paimon_io::TableStore;
 use paimon_scan::live_entries;
-use paimon_spec::{BinaryRow, DataType, Error, Result, partition_path};
+use paimon_spec::{BinaryRow, BucketMode, DataType, Error, POSTPONED_BUCKET, Result, partition_path};
 
+use crate::assign::HashFiles;
 use crate::commit::largest_sequence_number;
 
 /// The order and the number of the buckets of the latest snapshot.
@@ -15,7 +16,10 @@ pub(crate) struct Existing {
     next_sequence_numbers: HashMap<(BinaryRow, i32), i64>,
     /// The same, of buckets of which nothing is known.
     first_sequence_number: i64,
+    /// How many buckets each partition has, of those whose rows are in buckets; -1: as many as its keys need.
     total_buckets: HashMap<BinaryRow, i32>,
+    /// Of partitions in which nobody knows all keys, a bucket that is to blame.
+    unindexed: HashMap<BinaryRow, i32>,
 }
 
 impl Existing {
@@ -31,14 +35,21 @@ impl Existing {
         if ignored {
             return Ok(existing);
         }
+        let indexes = match store.schema().bucket_mode()? {
+            BucketMode::Dynamic => Some(HashFiles::of(store, &snapshot).await?),
+            _ => None,
+        };
         for entry in live_entries(store, &snapshot, &|_, _| true).await? {
             let next = entry.file.max_sequence_number.checked_add(1).ok_or_else(|| {
                 Error::corrupt("expected a sequence number that can be followed by another, found the largest")
                     .with_context("file", &entry.file.file_name)
             })?;
             let partition = entry.partition.normalised(&types)?;
-            if entry.total_buckets > 0 {
+            if entry.bucket >= 0 {
                 existing.total_buckets.insert(partition.clone(), entry.total_buckets);
+            }
+            if indexes.as_ref().is_some_and(|indexes| !indexes.has(&partition, entry.bucket)) {
+                existing.unindexed.insert(partition.clone(), entry.bucket);
             }
             let number = existing.next_sequence_numbers.entry((partition, entry.bucket)).or_insert(0);
             *number = next.max(*number);
@@ -53,27 +64,46 @@ impl Existing {
         next.max(self.first_sequence_number)
     }
 
-    /// The number of buckets of each partition that has some.
-    pub(crate) fn into_total_buckets(self) -> HashMap<BinaryRow, i32> {
-        self.total_buckets
+    /// The number of buckets of each partition that has a fixed number.
+    pub(crate) fn into_total_buckets(self) -> impl Iterator<Item = (BinaryRow, i32)> {
+        self.total_buckets.into_iter().filter(|(_, number)| *number > 0)
     }
 
-    /// Refuses to write rows into another number of buckets than that of the rows of their partition: those of one key
-    /// would be in two places. Rows that wait for a bucket (`new` is -2) go anywhere.
+    /// Refuses to write rows into buckets of a partition where those that are there would not meet them: rows of one key
+    /// would be in two places. `new` is the number of buckets; rows that wait for a bucket (-2) go anywhere.
     ///
     /// # Errors
-    /// `InvalidInput`, naming both numbers.
-    pub(crate) fn check_total_buckets(&self, store: &TableStore, partition: &BinaryRow, new: i32) -> Result<()> {
-        match self.total_buckets.get(partition) {
-            Some(there) if new > 0 && *there != new => {
-                let of = describe_partition(store, partition)?;
-                Err(Error::invalid(format!(
-                    "the rows of {of} are in {there} buckets, and the option 'bucket' says {new}: overwrite them to \
-                     change their number of buckets"
-                )))
-            }
-            _ => Ok(()),
+    /// `InvalidInput` when the partition has another number of buckets; `CorruptData` when a dynamic bucket has rows, but
+    /// no HASH index.
+    pub(crate) fn check_takes(&self, store: &TableStore, partition: &BinaryRow, new: i32) -> Result<()> {
+        if new == POSTPONED_BUCKET {
+            return Ok(());
         }
+        if let Some(there) = self.total_buckets.get(partition).filter(|there| **there != new) {
+            return Err(Error::invalid(format!(
+                "the rows of {} are in {}, and the option 'bucket' says {}: overwrite them to change their number of \
+                 buckets",
+                describe_partition(store, partition)?,
+                describe_number(*there),
+                store.options().bucket()?,
+            )));
+        }
+        if let Some(bucket) = self.unindexed.get(partition) {
+            return Err(Error::corrupt(format!(
+                "expected a HASH index of bucket {bucket} of {}, which has rows, found none: their keys would come into \
+                 another bucket once more; overwrite the partition",
+                describe_partition(store, partition)?,
+            ))
+            .with_context("table", store.storage().root_url()));
+        }
+        Ok(())
+    }
+}
+
+fn describe_number(total_buckets: i32) -> String {
+    match total_buckets {
+        -1 => "dynamic buckets".to_owned(),
+        number => format!("{number} buckets"),
     }
 }
 

@@ -30,6 +30,12 @@ pub(crate) fn partition(p: Option<i32>) -> BinaryRow {
     BinaryRow::from_values(&[p.map(Datum::Int)], &[DataType::nullable(TypeKind::Int)]).unwrap()
 }
 
+/// A partition of one NULL as some writers have it: the null bit and an empty slot, without room for the value.
+pub(crate) fn bare_null() -> BinaryRow {
+    let metadata = [&1_u32.to_be_bytes()[..], &[0, 1, 0, 0, 0, 0, 0, 0], &[0; 8]].concat();
+    BinaryRow::from_metadata(&metadata).unwrap()
+}
+
 pub(crate) fn data_file(name: &str) -> DataFileMeta {
     DataFileMeta {
         max_sequence_number: 9,

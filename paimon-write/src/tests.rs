@@ -4,6 +4,7 @@ mod append_compaction;
 mod concurrent_compactions;
 mod dying_compactions;
 mod dynamic_buckets;
+mod dynamic_history;
 mod hash_files;
 mod keyed_history;
 mod keyed_writers;

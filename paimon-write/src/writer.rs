@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use paimon_io::{TableStore, background};
-use paimon_spec::{BinaryRow, BucketMode, CommitMessage, FileKind, Result, TableSchema};
+use paimon_spec::{BinaryRow, BucketMode, CommitMessage, FileKind, Result};
 
 use crate::WriteOptions;
 use crate::align::Aligner;
@@ -19,7 +19,7 @@ use crate::bucket_writer::{BucketWriter, TableKind};
 use crate::existing::Existing;
 use crate::key_value::IncomingRows;
 use crate::options::require_writable;
-use crate::route::{Routed, Router};
+use crate::route::Routed;
 use crate::write_type::WriteType;
 
 /// Buckets completed at the same time.
@@ -40,7 +40,8 @@ const SPILLED_FINISH_CONCURRENCY: usize = 2;
 /// temporary files (options `write-buffer-spillable` and `write-buffer-spill.max-disk-size`; `spill-compression` is passed
 /// over, spilled rows are not compressed), or become files of level 0 early. Beside the budget, writing takes the batch
 /// at hand, up to two files in the making (128 MiB each at most), and 64 MiB for batches of the spilled runs that are merged
-/// and of what they become.
+/// and of what they become. In tables with dynamic buckets come about 12 bytes for each key of the partitions that rows are
+/// written to.
 ///
 /// After an error of [`write`](Self::write) the only thing left to do is [`abort`](Self::abort). A writer that is dropped
 /// leaves its files behind, harmless but taking room.
@@ -48,15 +49,12 @@ pub struct TableWriter {
     store: TableStore,
     kind: TableKind,
     aligner: Aligner,
-    router: Router,
     memory_bytes: u64,
     total_buckets: i32,
     has_buckets: bool,
     overwrites: bool,
     options: WriteOptions,
-    /// Whether rows find their bucket by what the table holds, or say it.
-    assigns: bool,
-    /// Decides on the buckets of rows of tables with dynamic buckets, once there are rows.
+    /// Decides on the buckets of rows; `None`: it goes by what the table holds, and there were no rows yet.
     assigner: Option<Assigner>,
     writers: HashMap<(BinaryRow, i32), BucketWriter>,
     /// Index files that are written.
@@ -82,20 +80,17 @@ impl TableWriter {
             let schema = store.schema();
             require_writable(schema)?;
             let write_type = WriteType::of(schema, options.write_type.as_deref())?;
-            let mode = schema.bucket_mode()?;
             Ok(Self {
                 kind: TableKind::new(&store, &options, &write_type)?,
                 aligner: Aligner::new(&write_type)?,
-                router: Router::of(&write_type.schema)?,
                 memory_bytes: match options.memory_bytes {
                     Some(bytes) => bytes,
                     None => store.options().write_buffer_bytes()?,
                 },
                 total_buckets: store.options().bucket()?,
                 overwrites: options.overwrite,
-                has_buckets: mode != BucketMode::Unaware,
-                assigns: options.assigned.is_some() || assigns(schema, mode)?,
-                assigner: None,
+                has_buckets: schema.bucket_mode()? != BucketMode::Unaware,
+                assigner: Assigner::of_rows(&write_type.schema, &options)?,
                 writers: HashMap::new(),
                 indexes: HashMap::new(),
                 existing: None,
@@ -114,7 +109,7 @@ impl TableWriter {
     /// `InvalidInput` for missing, unknown and repeated columns, for NULL where the table has NOT NULL, for values that
     /// the table's types cannot hold, for rows whose kind is none or that the merge engine does not take, and for
     /// partitions whose rows are in another number of buckets: nothing of the batch is written then. `Storage` and its
-    /// kin when a file cannot be written.
+    /// kin when a file cannot be written, or one that says where keys are cannot be read.
     pub fn write<'a>(&'a mut self, batch: &'a RecordBatch) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let incoming = self.kind.rows(&self.aligner, batch)?;
@@ -124,14 +119,14 @@ impl TableWriter {
 
     /// Writes rows that are known to be of the table.
     pub(crate) async fn write_incoming(&mut self, incoming: IncomingRows) -> Result<()> {
-        if self.assigns && self.assigner.is_none() {
-            let share = Share::default();
-            self.assigner = Assigner::open(&self.store, share, &self.options, self.memory_bytes).await?;
-        }
-        let routed = match &mut self.assigner {
-            Some(assigner) => assigner.assign(&self.store, incoming).await?,
-            None => self.router.route(&incoming.values, &incoming.rows)?,
+        let assigner = match &mut self.assigner {
+            Some(assigner) => assigner,
+            none => {
+                let open = Assigner::open(&self.store, Share::default(), &self.options, self.memory_bytes);
+                none.insert(open.await?)
+            }
         };
+        let routed = assigner.assign(&self.store, incoming).await?;
         self.write_routed(routed).await
     }
 
@@ -245,7 +240,7 @@ impl TableWriter {
             let partitions: HashSet<&BinaryRow> = new.iter().map(|piece| &piece.partition).collect();
             for partition in partitions {
                 let own = self.assigner.as_ref().and_then(|assigner| assigner.total_buckets(partition));
-                existing.check_total_buckets(&self.store, partition, own.unwrap_or(self.total_buckets))?;
+                existing.check_takes(&self.store, partition, own.unwrap_or(self.total_buckets))?;
             }
         }
         for Routed { partition, bucket, .. } in new {
@@ -271,13 +266,4 @@ impl TableWriter {
             }
         }
     }
-}
-
-/// Whether rows find their bucket by what the table holds.
-fn assigns(schema: &TableSchema, mode: BucketMode) -> Result<bool> {
-    Ok(match mode {
-        BucketMode::Dynamic | BucketMode::KeyDynamic => true,
-        BucketMode::Postponed => schema.table_options().postpone_batch_write_fixed_bucket()?,
-        BucketMode::Fixed | BucketMode::Unaware => false,
-    })
 }

@@ -25,9 +25,11 @@ __all__ = [
     "NativeMatches",
     "NativePlan",
     "NativePredicate",
+    "NativeRouting",
     "NativeSchema",
     "NativeSnapshots",
     "NativeSplit",
+    "NativeStop",
     "NativeStream",
     "NativeTable",
     "NativeTags",
@@ -325,74 +327,16 @@ class NativeTable:
                 follow one another; ``None``: that in which they are written.
             overwrite: Whether what is written replaces what is there.
             write_type: The columns that rows bring; ``None``: all.
-            assigned: Of rows from `assign_buckets`: their column with the bucket, and the latest snapshot that there
-                was before buckets were assigned.
+            assigned: Of rows from `NativeRouting.assign_buckets`: their column with the bucket, and the latest snapshot
+                that there was before buckets were assigned.
             commit_user: Who is going to commit.
         """
 
     def updater(self) -> NativeUpdate:
         """Changes of rows that are there, by the latest snapshot."""
 
-    def routing_columns(self) -> list[str]:
-        """The columns by which rows of a table with fixed buckets find their partition and bucket."""
-
-    def route(self, rows: Any, channels: int) -> NativeBatch:
-        """For each row one of so many channels, in a column ``channel``: rows of one bucket go one way.
-
-        Args:
-            rows: A record batch, with the columns of `routing_columns` at least.
-            channels: How many there are.
-        """
-
-    def assigning_columns(self) -> list[str]:
-        """The columns by which rows of a table with dynamic buckets find who assigns their bucket."""
-
-    def assigners(self, workers: int) -> int:
-        """How many of so many workers assign buckets."""
-
-    def route_to_assigners(self, rows: Any, workers: int) -> NativeBatch:
-        """For each row one of the `assigners`, in a column ``channel``: rows of one key go one way.
-
-        Args:
-            rows: A record batch, with the columns of `assigning_columns` at least.
-            workers: As for `assigners`.
-        """
-
-    def route_assigned(self, rows: Any, bucket_column: str, channels: int) -> NativeBatch:
-        """For each row one of so many channels, in a column ``channel``: rows of one bucket go one way.
-
-        Args:
-            rows: A record batch, with the partition columns and that of the bucket at least.
-            bucket_column: The column of 32-bit integers that says the bucket.
-            channels: How many there are.
-        """
-
-    def assign_buckets(
-        self,
-        rows: Any,
-        *,
-        assigner: int,
-        assigners: int,
-        bucket_column: str,
-        kind_column: str,
-        row_kind_column: str | None = None,
-        order_column: str | None = None,
-        overwrite: bool = False,
-    ) -> NativeBatch:
-        """What a writer is to write when these are all rows that an assigner gets: rows and their buckets.
-
-        Rows are added where a key moves from one partition to another.
-
-        Args:
-            rows: A record batch.
-            assigner: Which one, from 0.
-            assigners: How many there are.
-            bucket_column: Name for the column with the bucket.
-            kind_column: Name for the column with what the row does to its key, for the writer's ``row_kind_column``.
-            row_kind_column: As for `writer`.
-            order_column: As for `writer`.
-            overwrite: As for `writer`.
-        """
+    def routing(self) -> NativeRouting:
+        """Where rows go when several workers write them."""
 
     def commit(
         self,
@@ -441,26 +385,9 @@ class NativeTable:
         Args:
             full: Everything, else what is due.
             partitions: Only what matches one of these: values of some or all partition columns as text.
-        """
 
-    def run_compaction(self, task: NativeCompactTask) -> list[NativeCommitMessage]:
-        """Carries out a task; leaves nothing behind after an error.
-
-        Memory: its part of ``write-buffer-size``, of which each processor has one.
-        """
-
-    def commit_compaction(
-        self, plan: NativeCompactPlan, made: Sequence[Sequence[NativeCommitMessage]], *, user: str, identity: str
-    ) -> NativeCompacted:
-        """Publishes a snapshot with what the tasks of a plan made, and merges manifests when it was a full one.
-
-        The files of tasks that gave way are deleted, and those of all when nothing can be published.
-
-        Args:
-            plan: From this table.
-            made: For each of its tasks what came of it.
-            user: Who commits.
-            identity: From `identity`, when the compaction began.
+        Raises:
+            pypaimon.exceptions.InvalidInputError: The table object shows another state than the latest.
         """
 
     def abort(self, messages: Sequence[NativeCommitMessage]) -> None:
@@ -766,6 +693,71 @@ _Manifests = tuple[int, int, int]
 """Manifests, their bytes, and the entries in them."""
 
 @final
+class NativeRouting:
+    """Divides rows among the writers of a table, and decides their buckets apart from where they are written."""
+
+    def columns(self) -> list[str]:
+        """The columns by which rows of a table with fixed buckets find their partition and bucket."""
+
+    def route(self, rows: Any, channels: int) -> NativeBatch:
+        """For each row one of so many channels, in a column ``channel``: rows of one bucket go one way.
+
+        Args:
+            rows: A record batch, with the columns of `columns` at least.
+            channels: How many there are.
+        """
+
+    def assigning_columns(self) -> list[str]:
+        """The columns by which rows of a table with dynamic buckets find who assigns their bucket."""
+
+    def assigners(self, workers: int) -> int:
+        """How many of so many workers assign buckets."""
+
+    def route_to_assigners(self, rows: Any, workers: int) -> NativeBatch:
+        """For each row one of the `assigners`, in a column ``channel``: rows of one key go one way.
+
+        Args:
+            rows: A record batch, with the columns of `assigning_columns` at least.
+            workers: As for `assigners`.
+        """
+
+    def route_assigned(self, rows: Any, bucket_column: str, channels: int) -> NativeBatch:
+        """For each row one of so many channels, in a column ``channel``: rows of one bucket go one way.
+
+        Args:
+            rows: A record batch, with the partition columns and that of the bucket at least.
+            bucket_column: The column of 32-bit integers that says the bucket.
+            channels: How many there are.
+        """
+
+    def assign_buckets(
+        self,
+        rows: Any,
+        *,
+        assigner: int,
+        assigners: int,
+        bucket_column: str,
+        kind_column: str,
+        row_kind_column: str | None = None,
+        order_column: str | None = None,
+        overwrite: bool = False,
+    ) -> NativeBatch:
+        """What a writer is to write when these are all rows that an assigner gets: rows and their buckets.
+
+        Rows are added where a key moves from one partition to another.
+
+        Args:
+            rows: A record batch.
+            assigner: Which one, from 0.
+            assigners: How many there are.
+            bucket_column: Name for the column with the bucket.
+            kind_column: Name for the column with what the row does to its key, for the writer's ``row_kind_column``.
+            row_kind_column: As for `NativeTable.writer`.
+            order_column: As for `NativeTable.writer`.
+            overwrite: As for `NativeTable.writer`.
+        """
+
+@final
 class NativeCompactPlan:
     """What a compaction of one snapshot is going to do."""
 
@@ -783,6 +775,16 @@ class NativeCompactPlan:
 
     @property
     def manifests(self) -> _Manifests: ...
+    def commit(self, made: Sequence[Sequence[NativeCommitMessage]], *, user: str, identity: str) -> NativeCompacted:
+        """Publishes a snapshot with what the tasks made, and merges manifests when everything was planned.
+
+        The files of tasks that gave way are deleted, and those of all when nothing can be published.
+
+        Args:
+            made: For each task what came of it.
+            user: Who commits.
+            identity: From `NativeTable.identity`, when the compaction began.
+        """
 
 @final
 class NativeCompactTask:
@@ -797,6 +799,19 @@ class NativeCompactTask:
 
     def to_bytes(self) -> bytes:
         """For transport between processes of one version of this package."""
+
+    def run(self, table: NativeTable, stop: NativeStop | None = None) -> list[NativeCommitMessage]:
+        """Carries it out; leaves nothing behind after an error.
+
+        Memory: its part of ``write-buffer-size``, of which each processor has one.
+
+        Args:
+            table: The table that it was planned for.
+            stop: Ends it from another thread.
+
+        Raises:
+            pypaimon.exceptions.InvalidInputError: It was stopped.
+        """
 
     @property
     def partition(self) -> bytes:
@@ -815,6 +830,13 @@ class NativeCompactTask:
     @property
     def file_size(self) -> int:
         """Bytes of these."""
+
+@final
+class NativeStop:
+    """Ends tasks that other threads carry out: they delete what they have written, and fail."""
+
+    def __new__(cls) -> Self: ...
+    def stop(self) -> None: ...
 
 @final
 class NativeBucket:

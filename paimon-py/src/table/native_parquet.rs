@@ -1,11 +1,27 @@
 //! Which splits another Parquet reader reads as this one does.
 
+use std::sync::Arc;
+
 use paimon_io::TableStore;
 use paimon_merge::same_by_name;
 use paimon_spec::{DataField, DataSplit, FieldId, Predicate, Result, TypeKind, is_row_tracking_field};
 
-/// Why a split cannot be given to a Parquet reader that takes columns by name; `None`: it can. Scripts know the texts.
-pub(super) async fn why_not_native(
+/// For each split, why it cannot be given to a Parquet reader that takes columns by name; `None`: it can. Scripts know the
+/// texts.
+pub(super) async fn reasons_not_native(
+    store: &TableStore,
+    splits: &[Arc<DataSplit>],
+    fields: &[DataField],
+    predicate: Option<&Predicate>,
+) -> Result<Vec<Option<String>>> {
+    let mut reasons = Vec::with_capacity(splits.len());
+    for split in splits {
+        reasons.push(reason_not_native(store, split, fields, predicate).await?);
+    }
+    Ok(reasons)
+}
+
+async fn reason_not_native(
     store: &TableStore,
     split: &DataSplit,
     fields: &[DataField],

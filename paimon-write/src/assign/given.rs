@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use arrow::array::AsArray;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int32Type;
 use paimon_io::TableStore;
 use paimon_spec::{BinaryRow, BucketMode, Error, Result, decode_hash_index};
@@ -11,12 +11,12 @@ use super::IndexChanges;
 use super::hash::{HashFiles, KnownHashes, LAST_BUCKET};
 use crate::key_value::IncomingRows;
 use crate::options::AssignedBuckets;
-use crate::route::{Groups, KeyColumns, PartitionRouter, Routed, select, split_by_bucket};
+use crate::route::{KeyColumns, PartitionRouter, Routed};
 
 /// Puts rows into the buckets that they say. In a table with dynamic buckets the hashes of their keys go into the HASH
 /// indexes of these buckets (Java `DynamicBucketIndexMaintainer`).
 pub(crate) struct GivenBuckets {
-    partition: Option<PartitionRouter>,
+    partition: PartitionRouter,
     base_snapshot: Option<i64>,
     hashes: Option<BucketHashes>,
 }
@@ -45,8 +45,7 @@ impl GivenBuckets {
                     Some(snapshot) => HashFiles::of(store, snapshot).await?,
                     None => HashFiles::default(),
                 };
-                let names = schema.trimmed_primary_keys().into_iter().map(str::to_owned).collect();
-                Some(BucketHashes { key: KeyColumns::of(schema, names)?, files, known: HashMap::new() })
+                Some(BucketHashes { key: KeyColumns::of_trimmed_key(schema)?, files, known: HashMap::new() })
             }
             BucketMode::KeyDynamic => None,
             BucketMode::Fixed | BucketMode::Postponed | BucketMode::Unaware => {
@@ -66,9 +65,6 @@ impl GivenBuckets {
 
     pub(super) async fn assign(&mut self, store: &TableStore, incoming: &IncomingRows) -> Result<Vec<Routed>> {
         let IncomingRows { values, rows, buckets } = incoming;
-        if rows.num_rows() == 0 {
-            return Ok(Vec::new());
-        }
         let buckets = buckets.as_ref().and_then(|column| column.as_primitive_opt::<Int32Type>()).ok_or_else(|| {
             Error::internal("paimon-write", "rows whose bucket was decided elsewhere came without it")
         })?;
@@ -76,17 +72,13 @@ impl GivenBuckets {
         if let Some(wrong) = buckets.values().iter().find(|bucket| !(0..=last).contains(*bucket)) {
             return Err(Error::invalid(format!("expected a bucket from 0 to {last} for a row, found {wrong}")));
         }
-        let (partitions, partition_of) = match &self.partition {
-            Some(router) => router.route(&select(values, &router.columns))?,
-            None => (vec![BinaryRow::empty()], Groups::One),
-        };
+        let partitioned = self.partition.route(values)?;
         if let Some(hashes) = &mut self.hashes {
-            let keys = split_by_bucket(&partitions, &partition_of, buckets.values(), values)?;
-            for Routed { partition, bucket, rows } in keys {
+            for Routed { partition, bucket, rows } in partitioned.split_by_bucket(buckets.values(), values)? {
                 hashes.add(store, partition, bucket as u16, &rows).await?;
             }
         }
-        split_by_bucket(&partitions, &partition_of, buckets.values(), rows)
+        partitioned.split_by_bucket(buckets.values(), rows)
     }
 
     /// Ends the assigner.
@@ -101,14 +93,8 @@ impl GivenBuckets {
 
 impl BucketHashes {
     /// Adds the hashes of the keys of a bucket's rows.
-    async fn add(
-        &mut self,
-        store: &TableStore,
-        partition: BinaryRow,
-        bucket: u16,
-        values: &arrow::array::RecordBatch,
-    ) -> Result<()> {
-        let hashes = self.key.hashes(&select(values, &self.key.places), values.num_rows())?;
+    async fn add(&mut self, store: &TableStore, partition: BinaryRow, bucket: u16, values: &RecordBatch) -> Result<()> {
+        let hashes = self.key.hashes_of(values)?;
         let place = (partition, bucket);
         if !self.known.contains_key(&place) {
             let mut known = KnownHashes::default();

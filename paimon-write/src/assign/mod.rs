@@ -1,4 +1,7 @@
-//! Rows to buckets by what the table already holds: tables with a primary key whose option `bucket` is -1 or -2.
+//! Rows to buckets, of every kind of table.
+//!
+//! Rows of most tables say by themselves where they belong ([`Router`]). Where the option `bucket` is -1 or -2 in a table
+//! with a primary key, it goes by what the table already holds:
 //!
 //! | module | holds |
 //! |---|---|
@@ -23,8 +26,9 @@ mod rows;
 use std::collections::HashMap;
 
 use paimon_io::TableStore;
-use paimon_spec::{BinaryRow, BucketMode, IndexManifestEntry, Result};
+use paimon_spec::{BinaryRow, BucketMode, IndexManifestEntry, Result, TableSchema};
 
+pub(crate) use self::hash::HashFiles;
 pub(crate) use self::postponed::BucketNumbers;
 pub use self::router::AssignerRouter;
 pub use self::rows::{AssignedColumns, RowAssigner};
@@ -35,7 +39,7 @@ use self::hash::HashAssigner;
 use self::postponed::PostponedAssigner;
 use crate::WriteOptions;
 use crate::key_value::IncomingRows;
-use crate::route::Routed;
+use crate::route::{Routed, Router};
 
 /// Changes of index files, by the bucket that they are for.
 pub(crate) type IndexChanges = HashMap<(BinaryRow, i32), Vec<IndexManifestEntry>>;
@@ -65,6 +69,7 @@ impl Share {
 
 /// Decides on the buckets of rows.
 pub(crate) enum Assigner {
+    Own(Box<Router>),
     Hash(Box<HashAssigner>),
     Global(Box<GlobalAssigner>),
     Given(Box<GivenBuckets>),
@@ -72,7 +77,24 @@ pub(crate) enum Assigner {
 }
 
 impl Assigner {
-    /// An assigner as of the latest snapshot; `None` for tables whose rows need none.
+    /// For rows that say their bucket by themselves; `None`: what the table holds says it, or the caller.
+    ///
+    /// # Errors
+    /// `InvalidInput` for unusable options.
+    pub(crate) fn of_rows(schema: &TableSchema, options: &WriteOptions) -> Result<Option<Self>> {
+        let table_options = schema.table_options();
+        let is_own = match schema.bucket_mode()? {
+            BucketMode::Fixed | BucketMode::Unaware => true,
+            BucketMode::Dynamic | BucketMode::KeyDynamic => false,
+            BucketMode::Postponed => !table_options.postpone_batch_write_fixed_bucket()?,
+        };
+        if !is_own || options.assigned.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(Self::Own(Box::new(Router::of(schema)?))))
+    }
+
+    /// An assigner as of the latest snapshot.
     ///
     /// # Errors
     /// `InvalidInput` for unusable options; `Storage` and its kin.
@@ -81,44 +103,43 @@ impl Assigner {
         share: Share,
         options: &WriteOptions,
         memory_bytes: u64,
-    ) -> Result<Option<Self>> {
-        let mode = store.schema().bucket_mode()?;
+    ) -> Result<Self> {
+        let schema = store.schema();
+        let mode = schema.bucket_mode()?;
         if let Some(assigned) = &options.assigned {
-            return GivenBuckets::open(store, assigned, mode, options.overwrite)
-                .await
-                .map(|given| Some(Self::Given(Box::new(given))));
+            let given = GivenBuckets::open(store, assigned, mode, options.overwrite).await?;
+            return Ok(Self::Given(Box::new(given)));
         }
         Ok(match mode {
-            BucketMode::Dynamic => {
-                Some(Self::Hash(Box::new(HashAssigner::open(store, share, options.overwrite).await?)))
-            }
+            BucketMode::Dynamic => Self::Hash(Box::new(HashAssigner::open(store, share, options.overwrite).await?)),
             BucketMode::KeyDynamic => {
                 let ordered = options.order_column.is_some();
                 let open = GlobalAssigner::open(store, share, memory_bytes, options.overwrite, ordered);
-                Some(Self::Global(Box::new(open.await?)))
+                Self::Global(Box::new(open.await?))
             }
             BucketMode::Postponed if store.options().postpone_batch_write_fixed_bucket()? => {
                 let open = PostponedAssigner::open(store, options.overwrite, memory_bytes);
-                Some(Self::Postponed(Box::new(open.await?)))
+                Self::Postponed(Box::new(open.await?))
             }
-            BucketMode::Fixed | BucketMode::Postponed | BucketMode::Unaware => None,
+            BucketMode::Fixed | BucketMode::Postponed | BucketMode::Unaware => Self::Own(Box::new(Router::of(schema)?)),
         })
     }
 
-    /// The snapshot that was gone by; `None`: the table was empty, or what it holds is replaced.
+    /// The snapshot that was gone by; `None`: by none, or the table was empty, or what it holds is replaced.
     pub(crate) fn base_snapshot(&self) -> Option<i64> {
         match self {
             Self::Hash(hash) => hash.base_snapshot(),
             Self::Global(global) => global.base_snapshot(),
             Self::Given(given) => given.base_snapshot(),
-            Self::Postponed(_) => None,
+            Self::Own(_) | Self::Postponed(_) => None,
         }
     }
 
-    /// Bytes that it takes of the writer's memory.
+    /// Bytes that it takes of the writer's memory. The hashes of known keys are beside it: to write rows earlier would not
+    /// make them less.
     pub(crate) fn memory(&self) -> u64 {
         match self {
-            Self::Hash(_) | Self::Given(_) => 0,
+            Self::Own(_) | Self::Hash(_) | Self::Given(_) => 0,
             Self::Global(global) => global.memory(),
             Self::Postponed(postponed) => postponed.memory(),
         }
@@ -132,6 +153,7 @@ impl Assigner {
     /// `NotFound` and `CorruptData` for index files.
     pub(crate) async fn assign(&mut self, store: &TableStore, incoming: IncomingRows) -> Result<Vec<Routed>> {
         match self {
+            Self::Own(router) => router.route(&incoming.values, &incoming.rows),
             Self::Hash(hash) => hash.assign(store, &incoming).await,
             Self::Global(global) => global.assign(incoming).await,
             Self::Given(given) => given.assign(store, &incoming).await,
@@ -145,7 +167,7 @@ impl Assigner {
     /// As [`Self::assign`].
     pub(crate) async fn finish(&mut self) -> Result<Option<Vec<Routed>>> {
         match self {
-            Self::Hash(_) | Self::Given(_) => Ok(None),
+            Self::Own(_) | Self::Hash(_) | Self::Given(_) => Ok(None),
             Self::Global(global) => global.finish().await,
             Self::Postponed(postponed) => postponed.finish().await,
         }
@@ -155,7 +177,7 @@ impl Assigner {
     pub(crate) fn total_buckets(&self, partition: &BinaryRow) -> Option<i32> {
         match self {
             Self::Postponed(postponed) => postponed.total_buckets(partition),
-            Self::Hash(_) | Self::Global(_) | Self::Given(_) => None,
+            Self::Own(_) | Self::Hash(_) | Self::Global(_) | Self::Given(_) => None,
         }
     }
 
@@ -166,7 +188,7 @@ impl Assigner {
     pub(crate) async fn write_indexes(&mut self, store: &TableStore, written: &mut IndexChanges) -> Result<()> {
         match self {
             Self::Hash(hash) => hash.write_indexes(store, written).await,
-            Self::Global(_) | Self::Postponed(_) => Ok(()),
+            Self::Own(_) | Self::Global(_) | Self::Postponed(_) => Ok(()),
             Self::Given(given) => given.write_indexes(store, written).await,
         }
     }

@@ -1,10 +1,10 @@
 //! Which of several assigners decides on a row.
 
 use arrow::array::{Int32Array, RecordBatch};
-use paimon_spec::{BinaryRow, BucketMode, Error, Result, TableSchema, bucket_of_hash};
+use paimon_spec::{BucketMode, Error, Result, TableSchema, bucket_of_hash};
 
 use super::hash::{assigner_of, assigners_of_partition};
-use crate::route::{Groups, KeyColumns, PartitionRouter, named_columns};
+use crate::route::{KeyColumns, PartitionRouter, named_columns};
 
 /// Tells which of several [`RowAssigner`](super::RowAssigner)s decides on a row, so that all rows of a key go one way.
 #[derive(Debug)]
@@ -20,37 +20,42 @@ pub struct AssignerRouter {
 /// Where the assigners of a partition are.
 #[derive(Debug)]
 struct ByPartition {
-    router: Option<PartitionRouter>,
+    router: PartitionRouter,
     /// Those that share the keys of a partition.
     assigners: u32,
 }
 
 impl AssignerRouter {
-    /// A router among as many of `workers` as the table's options let assign buckets (`dynamic-bucket.*`).
+    /// A router among `workers`, or as many as the table's options want: `dynamic-bucket.assigner-parallelism`, and where
+    /// keys stay in their partition `dynamic-bucket.initial-buckets` at least (Java `DynamicBucketSink`).
     ///
     /// # Errors
     /// `Unsupported` for tables whose rows find their bucket by themselves; `InvalidInput` for unusable options.
     pub fn new(schema: &TableSchema, workers: u32) -> Result<Self> {
-        let parallelism = schema.table_options().dynamic_bucket_assigner_parallelism()?;
-        let assigners = parallelism.map_or(workers, i32::unsigned_abs).clamp(1, i16::MAX as u32);
+        let options = schema.table_options();
+        let parallelism = options.dynamic_bucket_assigner_parallelism()?;
+        let assigners = |wanted: Option<i32>| wanted.map_or(workers, i32::unsigned_abs).clamp(1, i16::MAX as u32);
         let mut columns = Vec::new();
-        let (key, by_partition) = match schema.bucket_mode()? {
+        let (key, assigners, by_partition) = match schema.bucket_mode()? {
             BucketMode::Dynamic => {
                 columns.extend(schema.partition_keys.iter().cloned());
-                let assigners = assigners_of_partition(schema, assigners)?;
-                let by_partition = ByPartition { router: PartitionRouter::of(schema)?, assigners };
-                (schema.trimmed_primary_keys().into_iter().map(str::to_owned).collect(), Some(by_partition))
+                let assigners = assigners(parallelism.max(options.dynamic_bucket_initial_buckets()?));
+                let of_partition = assigners_of_partition(schema, assigners)?;
+                let by_partition = ByPartition { router: PartitionRouter::of(schema)?, assigners: of_partition };
+                (KeyColumns::of_trimmed_key(schema)?, assigners, Some(by_partition))
             }
             // Java: `KeyPartRowChannelComputer`.
-            BucketMode::KeyDynamic => (schema.primary_keys.clone(), None),
+            BucketMode::KeyDynamic => {
+                (KeyColumns::of(schema, schema.primary_keys.clone())?, assigners(parallelism), None)
+            }
             BucketMode::Fixed | BucketMode::Postponed | BucketMode::Unaware => {
                 return Err(Error::unsupported(
                     "rows of a table without dynamic buckets need nobody to assign buckets",
                 ));
             }
         };
-        columns.extend(key.iter().cloned());
-        Ok(Self { schema: schema.clone(), key: KeyColumns::of(schema, key)?, by_partition, columns, assigners })
+        columns.extend(key.names.iter().cloned());
+        Ok(Self { schema: schema.clone(), key, by_partition, columns, assigners })
     }
 
     /// The columns that it goes by.
@@ -68,20 +73,16 @@ impl AssignerRouter {
     /// # Errors
     /// `InvalidInput` for columns that are missing or do not fit.
     pub fn route(&self, rows: &RecordBatch) -> Result<Int32Array> {
-        let count = rows.num_rows();
-        let hashes = self.key.hashes(&named_columns(&self.key.names, &self.schema, rows)?, count)?;
-        let Some(ByPartition { router, assigners }) = self.by_partition.as_ref().filter(|_| count > 0) else {
+        let keys = named_columns(&self.key.names, &self.schema, rows)?;
+        let hashes = self.key.hashes(&keys, rows.num_rows())?;
+        let Some(ByPartition { router, assigners }) = &self.by_partition else {
             let assigners = self.assigners as i32;
             return Ok(hashes.into_iter().map(|hash| bucket_of_hash(hash, assigners)).collect::<Vec<_>>().into());
         };
-        let (partitions, partition_of) = match router {
-            Some(router) => router.route(&named_columns(&self.schema.partition_keys, &self.schema, rows)?)?,
-            None => (vec![BinaryRow::empty()], Groups::One),
-        };
-        let partition_hashes: Vec<i32> = partitions.iter().map(BinaryRow::hash_code).collect();
-        let assigner = |(row, hash)| {
-            assigner_of(partition_hashes[partition_of.of(row) as usize], hash, self.assigners, *assigners) as i32
-        };
+        let partitioned = router.route_named(&self.schema, rows)?;
+        let of_partitions = partitioned.hashes();
+        let assigner =
+            |(row, hash)| assigner_of(of_partitions[partitioned.of(row)], hash, self.assigners, *assigners) as i32;
         Ok(hashes.into_iter().enumerate().map(assigner).collect::<Vec<_>>().into())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType as ArrowType, Field, Int8Type, Schema, SchemaRef};
 use paimon_io::{TableStore, arrow_schema};
-use paimon_spec::{Error, Result, RowKind};
+use paimon_spec::{BucketMode, Error, Result, RowKind};
 
 use super::{Assigner, Share};
 use crate::WriteOptions;
@@ -57,6 +57,9 @@ impl RowAssigner {
     ) -> Result<Self> {
         let table = store.schema();
         require_writable(table)?;
+        if !matches!(table.bucket_mode()?, BucketMode::Dynamic | BucketMode::KeyDynamic) {
+            return Err(Error::invalid("expected a table with dynamic buckets, found one without"));
+        }
         let incoming = Incoming::of(table, options)?;
         let aligner = Aligner::new(&WriteType::of(table, None)?)?;
         let memory_bytes = match options.memory_bytes {
@@ -73,9 +76,7 @@ impl RowAssigner {
         }
         let fields = added.into_iter().map(Arc::new).chain(rows.fields().iter().cloned());
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let Some(assigner) = Assigner::open(&store, share, options, memory_bytes).await? else {
-            return Err(Error::invalid("expected a table with dynamic buckets, found one without"));
-        };
+        let assigner = Assigner::open(&store, share, options, memory_bytes).await?;
         Ok(Self { assigner, incoming, aligner, has_order: options.order_column.is_some(), schema, store })
     }
 

@@ -169,6 +169,12 @@ impl From<Conflict> for Error {
     }
 }
 
+/// # Errors
+/// The conflict, if there is one.
+pub(super) fn refuse(conflict: Option<Conflict>) -> Result<()> {
+    conflict.map_or(Ok(()), |conflict| Err(conflict.into()))
+}
+
 /// Whether `delta` can be applied to the live files `base` (all of the partitions that `delta` touches) by a commit of
 /// `kind`.
 ///
@@ -247,10 +253,11 @@ pub(super) fn find_key_conflict<'a>(
 }
 
 fn find_bucket_conflict(base: &[ManifestEntry], delta: &[ManifestEntry], kind: CommitKind) -> Option<Conflict> {
-    // Tables can hold mixed numbers in one partition, from writers that do not check; then nothing new fits.
+    // Tables can hold mixed numbers in one partition, from writers that do not check; then nothing new fits. Rows that wait
+    // for a bucket have none.
     let mut there: HashMap<&BinaryRow, i32> = HashMap::new();
     let base = if kind == CommitKind::Overwrite { &[] } else { base };
-    for entry in base.iter().chain(delta).filter(|entry| entry.kind == FileKind::Add && entry.total_buckets > 0) {
+    for entry in base.iter().chain(delta).filter(|entry| entry.kind == FileKind::Add && entry.bucket >= 0) {
         let number = *there.entry(&entry.partition).or_insert(entry.total_buckets);
         if number != entry.total_buckets {
             return Some(Conflict::BucketNumber {

@@ -5,7 +5,10 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 
-use paimon_spec::{BinaryRow, DELETION_VECTORS, Error, ErrorKind, FileKind, IndexManifestEntry, Result};
+use paimon_spec::{
+    BinaryRow, BucketMode, DELETION_VECTORS, DataType, Error, ErrorKind, FileKind, IndexManifestEntry, Result,
+    TableSchema,
+};
 
 /// What there can be one index file for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -16,13 +19,26 @@ enum Slot {
     Bucket(BinaryRow, i32, String),
 }
 
-impl Slot {
-    fn of(entry: &IndexManifestEntry, has_buckets: bool) -> Self {
-        if entry.global_index.is_some() || (entry.index_type == DELETION_VECTORS && !has_buckets) {
-            Self::File(entry.file_name.clone())
-        } else {
-            Self::Bucket(entry.partition.clone(), entry.bucket, entry.index_type.clone())
+/// What index files of a table are for.
+#[derive(Debug, Clone)]
+pub(super) struct Slots {
+    has_buckets: bool,
+    partition_types: Vec<DataType>,
+}
+
+impl Slots {
+    pub(super) fn of(schema: &TableSchema) -> Result<Self> {
+        let partition_types = schema.partition_fields().into_iter().map(|field| field.data_type).collect();
+        Ok(Self { has_buckets: schema.bucket_mode()? != BucketMode::Unaware, partition_types })
+    }
+
+    fn slot(&self, entry: &IndexManifestEntry) -> Result<Slot> {
+        if entry.global_index.is_some() || (entry.index_type == DELETION_VECTORS && !self.has_buckets) {
+            return Ok(Slot::File(entry.file_name.clone()));
         }
+        // Equal values in other bytes are the same partition.
+        let partition = entry.partition.normalised(&self.partition_types)?;
+        Ok(Slot::Bucket(partition, entry.bucket, entry.index_type.clone()))
     }
 }
 
@@ -33,17 +49,18 @@ impl Slot {
 ///
 /// # Errors
 /// `CommitConflict` when a file to be deleted is not there, when one to be added is there, or another one in its place,
-/// and when a data file would have two deletion vectors: then another commit has changed the same rows' files.
+/// and when a data file would have two deletion vectors: then another commit has changed the same rows' files;
+/// `CorruptData` for partitions that are none of the table's.
 pub(super) fn combine(
     previous: &[IndexManifestEntry],
     changes: &[IndexManifestEntry],
-    has_buckets: bool,
+    slots: &Slots,
 ) -> Result<Vec<IndexManifestEntry>> {
     let mut live: Vec<Option<&IndexManifestEntry>> = previous.iter().map(Some).collect();
     let mut places: HashMap<Slot, usize> =
-        previous.iter().enumerate().map(|(at, entry)| (Slot::of(entry, has_buckets), at)).collect();
+        previous.iter().enumerate().map(|(at, entry)| Ok((slots.slot(entry)?, at))).collect::<Result<_>>()?;
     for change in changes.iter().filter(|change| change.kind == FileKind::Delete) {
-        let slot = Slot::of(change, has_buckets);
+        let slot = slots.slot(change)?;
         match places.remove(&slot) {
             Some(at) if live[at].is_some_and(|entry| entry.file_name == change.file_name) => live[at] = None,
             Some(_) | None => {
@@ -52,7 +69,7 @@ pub(super) fn combine(
         }
     }
     for change in changes.iter().filter(|change| change.kind == FileKind::Add) {
-        let slot = Slot::of(change, has_buckets);
+        let slot = slots.slot(change)?;
         let what = match slot {
             Slot::File(_) => "is committed more than once",
             Slot::Bucket(..) => "was written without knowing that of another commit for the same bucket",
@@ -63,7 +80,7 @@ pub(super) fn combine(
         live.push(Some(change));
     }
     let live: Vec<IndexManifestEntry> = live.into_iter().flatten().cloned().collect();
-    check_vectors(&live, has_buckets)?;
+    check_vectors(&live, slots.has_buckets)?;
     Ok(live)
 }
 

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `changes` | a request and its messages to the changes they mean |
 //! | `attempt` | one try after the other until a snapshot with the changes is published |
+//! | `snapshot` | the next snapshot, and the metadata files that it refers to |
+//! | `delta` | what a change adds to a state and deletes from it, after checking that it can |
 //! | `conflict` | whether changes can be applied to a state of the table |
 //! | `strict` | whether others have changed the same partitions since a snapshot |
 //! | `reliance` | whether what a commit was made from is still as it was |
@@ -11,19 +13,23 @@
 //! | `upgrade` | new files of an overwrite straight to the last level |
 //! | `index_files` | the index files of the next snapshot |
 //! | `row_ids` | whether rows that are changed by their ids are still there as they were |
+//! | `blob_cover` | whether `.blob` files have all rows of a row group, or none |
 //! | `manifest_merge` | fewer, larger manifests |
 //! | `manifest_files` | the metadata files that a commit writes, and which of them are still needed |
 //! | `statistics` | what manifests and snapshots say about the files in them |
 
 mod attempt;
+mod blob_cover;
 mod changes;
 mod conflict;
+mod delta;
 mod index_files;
 mod manifest_files;
 mod manifest_merge;
 mod overwrite;
 mod reliance;
 mod row_ids;
+mod snapshot;
 mod statistics;
 mod strict;
 mod upgrade;
@@ -38,10 +44,11 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use paimon_io::TableStore;
 use paimon_spec::{CommitKind, CommitMessage, DataFileMeta, Error, FileKind, Result, Snapshot, check_file_name};
 
-pub(crate) use attempt::largest_sequence_number;
+pub(crate) use attempt::check_identity;
 pub(crate) use changes::partition_set;
 pub use conflict::{Conflict, find_conflict};
 pub(crate) use overwrite::PartitionSet;
+pub(crate) use snapshot::largest_sequence_number;
 pub use statistics::ManifestStats;
 pub(crate) use statistics::manifest_stats;
 

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use paimon_io::TableStore;
 use paimon_scan::live_entries;
@@ -94,6 +94,32 @@ impl PartitionSet {
 pub(super) fn delete_all(live: &[ManifestEntry], mode: BucketMode) -> impl Iterator<Item = ManifestEntry> + '_ {
     let goes = move |entry: &&ManifestEntry| entry.bucket >= 0 || mode == BucketMode::Postponed;
     live.iter().filter(goes).map(|entry| ManifestEntry { kind: FileKind::Delete, ..entry.clone() })
+}
+
+/// `entries`, of which those that delete a file of `base` name its partition in the bytes that its writer has: equal
+/// values in other bytes are another file to other implementations.
+pub(super) fn in_the_bytes_of(
+    base: &[ManifestEntry],
+    mut entries: Vec<ManifestEntry>,
+    partitions: &PartitionSet,
+) -> Result<Vec<ManifestEntry>> {
+    let mut named: HashMap<(BinaryRow, i32, &str), &BinaryRow> = HashMap::new();
+    for there in base {
+        let partition = there.partition.normalised(&partitions.types)?;
+        if partition != there.partition {
+            named.insert((partition, there.bucket, &there.file.file_name), &there.partition);
+        }
+    }
+    if named.is_empty() {
+        return Ok(entries);
+    }
+    for entry in entries.iter_mut().filter(|entry| entry.kind == FileKind::Delete) {
+        let partition = entry.partition.normalised(&partitions.types)?;
+        if let Some(bytes) = named.get(&(partition, entry.bucket, entry.file.file_name.as_str())) {
+            entry.partition = (*bytes).clone();
+        }
+    }
+    Ok(entries)
 }
 
 /// The index changes of a commit that replaces `partitions`: all index files of these go, whichever of them `changes` may

@@ -78,16 +78,7 @@ fn find_missing(base: &[ManifestEntry], delta: &[ManifestEntry], kind: CommitKin
 
 /// Files beside those of `delta` that would not make rows with them.
 fn find_apart(base: &[ManifestEntry], delta: &[ManifestEntry]) -> Result<Option<Conflict>> {
-    let touched = join(delta.iter().filter_map(|entry| entry.file.row_ids()).collect(), false);
-    let mut beside: HashMap<(&BinaryRow, i32), Vec<&ManifestEntry>> = HashMap::new();
-    for entry in live_after(base, delta) {
-        let Some(rows) = entry.file.row_ids() else { continue };
-        let range = touched.get(touched.partition_point(|range| range.end <= rows.start));
-        if range.is_some_and(|range| range.start < rows.end) {
-            beside.entry((&entry.partition, entry.bucket)).or_default().push(entry);
-        }
-    }
-    for entries in beside.values() {
+    for entries in live_beside(base, delta).values() {
         match row_groups(entries) {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::CorruptData => {
@@ -99,6 +90,31 @@ fn find_apart(base: &[ManifestEntry], delta: &[ManifestEntry]) -> Result<Option<
     Ok(None)
 }
 
+/// The live files, once `delta` is applied to `base`, of the row groups that share row ids with files of `delta`, by
+/// partition and bucket.
+pub(super) fn live_beside<'e>(
+    base: &'e [ManifestEntry],
+    delta: &'e [ManifestEntry],
+) -> HashMap<(&'e BinaryRow, i32), Vec<&'e ManifestEntry>> {
+    let changed = join(delta.iter().filter_map(|entry| entry.file.row_ids()).collect(), false);
+    let shares = |ranges: &[Range<i64>], rows: &Range<i64>| {
+        let range = ranges.get(ranges.partition_point(|range| range.end <= rows.start));
+        range.is_some_and(|range| range.start < rows.end)
+    };
+    // A row group has the rows of its data files, also where `delta` has files of some of them.
+    let data = live_after(base, delta).filter(|entry| !entry.file.is_blob()).filter_map(|entry| entry.file.row_ids());
+    let groups = data.filter(|rows| shares(&changed, rows)).collect();
+    let touched = join([changed.clone(), groups].concat(), false);
+    let mut beside: HashMap<(&BinaryRow, i32), Vec<&ManifestEntry>> = HashMap::new();
+    for entry in live_after(base, delta) {
+        let Some(rows) = entry.file.row_ids() else { continue };
+        if shares(&touched, &rows) {
+            beside.entry((&entry.partition, entry.bucket)).or_default().push(entry);
+        }
+    }
+    beside
+}
+
 fn of_kind(entries: &[ManifestEntry], kind: FileKind) -> impl Iterator<Item = &ManifestEntry> {
     entries.iter().filter(move |entry| entry.kind == kind)
 }
@@ -108,7 +124,7 @@ fn rows_gone(file: &DataFileMeta) -> Conflict {
 }
 
 /// Ranges in order, those that overlap made one, and with `adjacent` those that touch, too.
-fn join(mut ranges: Vec<Range<i64>>, adjacent: bool) -> Vec<Range<i64>> {
+pub(super) fn join(mut ranges: Vec<Range<i64>>, adjacent: bool) -> Vec<Range<i64>> {
     ranges.sort_unstable_by_key(|range| (range.start, range.end));
     let mut joined: Vec<Range<i64>> = Vec::with_capacity(ranges.len());
     for range in ranges {
@@ -241,7 +257,7 @@ impl RowUpdate {
 }
 
 /// The columns that a file has, by the schema that it was written with.
-async fn written_fields(store: &TableStore, file: &DataFileMeta) -> Result<HashSet<FieldId>> {
+pub(super) async fn written_fields(store: &TableStore, file: &DataFileMeta) -> Result<HashSet<FieldId>> {
     let schema = store.schema_at(file.schema_id).await?;
     let Some(columns) = &file.write_cols else {
         return Ok(schema.fields.iter().map(|field| field.id).collect());

@@ -26,7 +26,8 @@ const LONGEST_WAIT_MILLIS: u64 = 400;
 /// - Of a table that needs look-up ([`paimon_spec::TableOptions::need_lookup`]) new rows are neither seen nor told before
 ///   they leave level 0. That is done, and done again where others compact the same bucket, until no file of `messages`
 ///   is left there. With `lookup-compact` = `gentle` level 0 may wait for more files; with `lookup-wait` = `false` it is
-///   done once, and may give way.
+///   done once, and may give way. Where others compact the same buckets, rows may be seen bucket by bucket: see
+///   [`commit_compaction`](super::commit_compaction).
 /// - Other buckets of primary-key tables are compacted when they have too many sorted runs, or, with
 ///   `full-compaction.delta-commits`, when so many files of level 0 have come together. If others compact the same bucket
 ///   meanwhile, this gives way.
@@ -85,8 +86,8 @@ pub fn after_commit<'a>(
 
 fn not_visible(store: &TableStore, buckets: usize) -> Error {
     let message = format!(
-        "the rows are committed, but not visible yet: their compaction gave way to others {TRIES} times in {buckets} buckets; \
-         the next compaction of these makes them visible"
+        "the rows are committed, but not all of them are visible yet: others changed their buckets before each of {TRIES} \
+         compactions could be published (buckets left: {buckets}); the next compaction of these makes them visible"
     );
     Error::new(ErrorKind::CommitConflict, message).with_context("table", store.storage().root_url()).retryable()
 }
@@ -130,7 +131,7 @@ impl Due<'_> {
             let is_new = |file: &DataFileMeta| file.level == 0 && ours.contains(file.file_name.as_str());
             buckets.buckets.retain(|bucket| bucket.files.iter().any(is_new));
         }
-        let tasks = tasks(self.store, &buckets, self.reach)?;
+        let tasks = tasks(self.store, &buckets, self.reach).await?;
         if tasks.is_empty() {
             return Ok(());
         }

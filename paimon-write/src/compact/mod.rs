@@ -14,8 +14,11 @@
 //! | `keyed` | a task of a primary-key table: what is rewritten, what only changes its level |
 //! | `vectors` | the deletion vectors of a bucket after its files have changed |
 //! | `append` | tables without a primary key; see there for its modules |
+//! | `evolving` | tables with data evolution; see there for its modules |
 //! | `postponed` | rows that wait for a bucket |
+//! | `batches` | how many rows go through at a time |
 //! | `publish` | messages of tasks to snapshots |
+//! | `published` | what becomes of files that are not published |
 //! | `after_commit` | what rows that were just committed ask for |
 //!
 //! Invariants: a task reads one snapshot; the files that it replaces are deleted from the table by the very snapshot that
@@ -23,13 +26,16 @@
 
 mod after_commit;
 mod append;
+mod batches;
 mod buckets;
+mod evolving;
 mod keyed;
 mod levels;
 mod plan;
 mod policy;
 mod postponed;
 mod publish;
+mod published;
 mod run;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use paimon_spec::{
 use super::buckets::{BucketFiles, Buckets, Wanted};
 use super::levels::Levels;
 use super::policy::{Pick, Policy};
-use super::{CompactPlan, CompactRequest, append, postponed};
+use super::{CompactPlan, CompactRequest, append, evolving, postponed};
 use crate::commit::{manifest_stats, partition_set};
 use crate::options::require_writable;
 
@@ -56,7 +56,7 @@ pub(super) async fn plan(store: &TableStore, wanted: &Wanted, full: bool) -> Res
     };
     let reach = if full { Reach::Full } else { Reach::Due { level_zero_from: 1, full_from: None } };
     let buckets = read(store, Arc::clone(&snapshot), wanted).await?;
-    let tasks = tasks(store, &buckets, reach)?;
+    let tasks = tasks(store, &buckets, reach).await?;
     // Rows that wait may get any bucket of their partition.
     let key = |task: &CompactTask| (task.partition().clone(), task.bucket());
     let touched: HashSet<(BinaryRow, i32)> = tasks.iter().map(key).collect();
@@ -94,7 +94,10 @@ pub(super) async fn read(store: &TableStore, snapshot: Arc<Snapshot>, wanted: &W
 }
 
 /// What there is to do in these buckets.
-pub(super) fn tasks(store: &TableStore, buckets: &Buckets, reach: Reach) -> Result<Vec<CompactTask>> {
+pub(super) async fn tasks(store: &TableStore, buckets: &Buckets, reach: Reach) -> Result<Vec<CompactTask>> {
+    if store.options().data_evolution_enabled()? {
+        return evolving::plan(store, buckets, reach == Reach::Full).await;
+    }
     if store.schema().primary_keys.is_empty() {
         return append::plan(store, buckets, reach == Reach::Full);
     }

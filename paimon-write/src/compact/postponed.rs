@@ -106,8 +106,9 @@ pub(crate) async fn run(store: &TableStore, task: &CompactTask, memory_bytes: u6
         return Err(Error::internal("paimon-write", "rows that wait for no bucket are to get one"));
     };
     // By now somebody may have given the partition its buckets.
-    let there = Existing::read(store, false).await?.into_total_buckets().get(task.partition()).copied();
-    let fixed = store.with_schema(Arc::new(with_buckets(store.schema(), there.unwrap_or(planned))));
+    let mut there = Existing::read(store, false).await?.into_total_buckets();
+    let number = there.find(|(partition, _)| partition == task.partition()).map_or(planned, |(_, number)| number);
+    let fixed = store.with_schema(Arc::new(with_buckets(store.schema(), number)));
     let held_bytes = memory_bytes / READ_PART;
     let options = WriteOptions { memory_bytes: Some(memory_bytes - held_bytes), ..WriteOptions::default() };
     let mut writer = TableWriter::open(fixed, options).await?;

@@ -11,8 +11,9 @@ use paimon_spec::{BinaryRow, CommitMessage, CompactTask, CompactWork, Error, Err
 
 use super::buckets::Wanted;
 use super::plan::plan;
-use super::{CompactProgress, CompactRequest, Compacted, run_task};
-use crate::commit::{manifest_stats, merge_manifests, partition_set};
+use super::published::discard;
+use super::{CompactProgress, CompactRequest, Compacted, evolving, run_task};
+use crate::commit::{check_identity, manifest_stats, merge_manifests, partition_set};
 use crate::{BATCH_IDENTIFIER, CommitMode, CommitRequest, Committed, abort, commit, outcome_is_unknown};
 
 /// Tasks that run at the same time: each has a merge and two files in the making.
@@ -23,12 +24,17 @@ const ROUNDS: usize = 8;
 
 /// Publishes what [`run_task`] gave for tasks: all of it in one snapshot, if nothing stands against that. Otherwise in
 /// several, in halves, until only tasks are left that other commits stand against; these give way, and their files are
-/// deleted. `full`: manifests are merged, too, as far as can be.
+/// deleted. So do tasks that gave no message. `full`: manifests are merged, too, as far as can be.
+///
+/// Each bucket changes in one snapshot, but not all in the same one then. Of a table that needs look-up, where rows are
+/// seen when they leave level 0, readers may see a commit of rows bucket by bucket: also when a writer compacts a bucket
+/// that another one wrote to, as in Java. Whoever wants the rows of a commit to appear at once lets nobody else compact.
 ///
 /// Of `request`, user, properties and the table's identity count.
 ///
 /// # Errors
-/// As [`commit`], but for conflicts. What was not published by then is aborted, unless its outcome is unknown.
+/// As [`commit`], but for conflicts. What was not published by then is deleted, unless its outcome is unknown; what was,
+/// by whichever call, never.
 pub fn commit_compaction<'a>(
     store: &'a TableStore,
     request: &'a CommitRequest,
@@ -38,21 +44,28 @@ pub fn commit_compaction<'a>(
     Box::pin(async move {
         let request = CommitRequest { identifier: BATCH_IDENTIFIER, mode: CommitMode::Append, ..request.clone() };
         let is_work = |place: &usize| done.get(*place).is_some_and(|messages| messages.iter().any(|m| !m.is_empty()));
-        let mut compacted = Compacted::default();
+        let is_gone = |place: &usize| done.get(*place).is_some_and(Vec::is_empty);
+        let mut compacted = Compacted { gave_way: (0..done.len()).filter(is_gone).collect(), ..Compacted::default() };
         let mut waiting: Vec<Vec<usize>> = vec![(0..done.len()).filter(is_work).collect()];
         while let Some(mut places) = waiting.pop() {
             if places.is_empty() {
                 continue;
             }
-            let messages = messages_of(done, &places);
-            match commit(store, &request, &messages).await {
+            let mut messages = messages_of(done, &places);
+            let own = messages.len();
+            match commit_with_vectors(store, &request, &mut messages).await {
                 Ok(Committed::Snapshot(id) | Committed::Already(id)) => compacted.snapshot = Some(id),
                 Ok(Committed::Nothing) => {}
-                Err(error) if gives_way(&error) => {
+                // A table that is another one by now is nothing to give way to.
+                Err(error) if gives_way(&error) && check_identity(store, &request).await.is_ok() => {
                     if places.len() == 1 {
-                        abort(store, &messages).await?;
-                        compacted.gave_way.extend(places);
+                        match discard(store, &messages).await? {
+                            Some(id) => compacted.snapshot = Some(id),
+                            None => compacted.gave_way.extend(places),
+                        }
                     } else {
+                        // Each half moves its own vectors. What counts is that it gets its turn.
+                        let _ = abort(store, messages.get(own..).unwrap_or_default()).await;
                         let rest = places.split_off(places.len() / 2);
                         waiting.extend([rest, places]);
                     }
@@ -60,9 +73,11 @@ pub fn commit_compaction<'a>(
                 Err(error) => {
                     // What counts is why nothing more is published.
                     if !outcome_is_unknown(&error) {
-                        let _ = abort(store, &messages).await;
+                        let _ = discard(store, &messages).await;
                     }
-                    let _ = abort(store, &messages_of(done, &waiting.concat())).await;
+                    for place in waiting.concat() {
+                        let _ = discard(store, &messages_of(done, &[place])).await;
+                    }
                     return Err(error);
                 }
             }
@@ -76,6 +91,19 @@ pub fn commit_compaction<'a>(
         }
         Ok(compacted)
     })
+}
+
+/// Commits `messages`; where rows are in several files, with what moves their deletion vectors, which goes behind them.
+async fn commit_with_vectors(
+    store: &TableStore,
+    request: &CommitRequest,
+    messages: &mut Vec<CommitMessage>,
+) -> Result<Committed> {
+    if store.options().data_evolution_enabled()? {
+        let moved = evolving::move_vectors(store, messages).await?;
+        messages.extend(moved);
+    }
+    commit(store, request, messages).await
 }
 
 /// Whether somebody else has changed what a compaction is about.

@@ -4,3 +4,5 @@ mod conflicts;
 mod faults;
 mod history;
 mod model;
+mod races;
+mod schemas;

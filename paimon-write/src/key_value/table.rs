@@ -203,8 +203,11 @@ impl FileStyle {
 /// Whether the name of a file may have this text in it, and tell it from what stands around it.
 fn fits_file_name(user: &str) -> bool {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    // What follows the first `-s-` is read as the writer's number, also where a name that ends in `-s` makes that mark.
+    let (marked, mark) = (format!("-{user}-s-"), "-s-");
     !user.is_empty()
         && user.len() <= MOST_USER_LETTERS
         && user.chars().all(is_plain)
-        && !["-s-", "-w-"].iter().any(|mark| user.contains(mark))
+        && !user.contains("-w-")
+        && marked.find(mark) == Some(marked.len() - mark.len())
 }

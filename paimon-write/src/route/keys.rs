@@ -1,11 +1,11 @@
 //! Keys of rows, as their hashes.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Date32Type, Int8Type, Int16Type, Int32Type, Int64Type};
 use paimon_io::datum_at;
 use paimon_spec::{BinaryRowWriter, DataType, Result, TableSchema, TypeKind, hash_of_slot, murmur_hash_words};
 
-use super::columns_of;
+use super::{columns_of, select};
 
 /// Some columns of a table whose values together are the key of a row.
 #[derive(Debug)]
@@ -20,6 +20,16 @@ impl KeyColumns {
     pub(crate) fn of(schema: &TableSchema, names: Vec<String>) -> Result<Self> {
         let (places, types) = columns_of(schema, &names)?;
         Ok(Self { names, places, types })
+    }
+
+    /// The primary key within its partition, by which HASH indexes know a row.
+    pub(crate) fn of_trimmed_key(schema: &TableSchema) -> Result<Self> {
+        Self::of(schema, schema.trimmed_primary_keys().into_iter().map(str::to_owned).collect())
+    }
+
+    /// The hashes of the keys of rows that have the columns of the table.
+    pub(crate) fn hashes_of(&self, values: &RecordBatch) -> Result<Vec<i32>> {
+        self.hashes(&select(values, &self.places), values.num_rows())
     }
 
     /// The [`hash_code`](paimon_spec::BinaryRow::hash_code) of the key of each of `rows` rows, by the columns of the key.

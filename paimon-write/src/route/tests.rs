@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Int32Array, Int64Array, StringArray};
+use arrow::array::{AsArray, Int32Array, Int64Array, StringArray};
 use arrow::datatypes::Int64Type;
-use paimon_io::arrow_schema;
-use paimon_spec::{DataField, Datum, Schema, TypeKind};
+use paimon_io::{arrow_schema, constant_array, datum_at};
+use paimon_spec::{BucketFunction, DataField, Datum, Schema, Timestamp, TypeKind, bucket_of};
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -190,9 +190,45 @@ proptest! {
         for piece in routed(&schema, &batch) {
             let rows = numbers(&piece.rows);
             prop_assert!(rows.iter().all(|row| found.value(*row as usize) == found.value(rows[0] as usize)));
-            if !partitioned {
-                prop_assert_eq!(found.value(rows[0] as usize), piece.bucket.rem_euclid(channels as i32));
-            }
+            let place = i64::from(piece.partition.hash_code()) + i64::from(piece.bucket);
+            prop_assert_eq!(i64::from(found.value(rows[0] as usize)), place.rem_euclid(i64::from(channels)));
+        }
+    }
+}
+
+/// Values whose types keep them in a slot of the key, and values that stand behind the slots.
+#[rstest]
+#[case("BOOLEAN", Datum::Boolean(true))]
+#[case("TINYINT", Datum::TinyInt(-1))]
+#[case("SMALLINT", Datum::SmallInt(-300))]
+#[case("INT", Datum::Int(i32::MIN))]
+#[case("BIGINT", Datum::BigInt(-2))]
+#[case("FLOAT", Datum::Float(-0.0))]
+#[case("DOUBLE", Datum::Double(f64::NAN))]
+#[case("DATE", Datum::Date(-1))]
+#[case("TIME(3)", Datum::Time(86_399_999))]
+#[case("CHAR(3)", Datum::String("ab ".into()))]
+#[case("STRING", Datum::String("longer than a slot".into()))]
+#[case("BINARY(2)", Datum::Bytes(vec![0, 255]))]
+#[case("BYTES", Datum::Bytes(vec![7; 20]))]
+#[case("DECIMAL(10, 2)", Datum::Decimal { unscaled: -125, scale: 2 })]
+#[case("DECIMAL(38, 4)", Datum::Decimal { unscaled: -(10_i128.pow(30)), scale: 4 })]
+#[case("TIMESTAMP(3)", Datum::Timestamp(Timestamp { millis: -1_000_001, nanos_of_milli: 0 }))]
+#[case("TIMESTAMP(6)", Datum::Timestamp(Timestamp { millis: -1_000_001, nanos_of_milli: 999_000 }))]
+#[case("TIMESTAMP(9) WITH LOCAL TIME ZONE", Datum::Timestamp(Timestamp { millis: 1, nanos_of_milli: 999_999 }))]
+fn a_key_of_any_type_has_the_hash_of_its_row(#[case] kind: &str, #[case] value: Datum) {
+    let json = format!(r#"{{"fields": [{{"name": "a", "type": "{kind}"}}, {{"name": "b", "type": "INT"}}]}}"#);
+    let schema = TableSchema::create(Schema::from_json(&json).unwrap(), 0).unwrap();
+    let types: Vec<DataType> = schema.fields.iter().map(|field| field.data_type.clone()).collect();
+    for key in [vec!["a"], vec!["a", "b"]] {
+        let columns = KeyColumns::of(&schema, key.iter().map(|name| (*name).to_owned()).collect()).unwrap();
+        for value in [Some(value.clone()), None] {
+            let row = [value, Some(Datum::Int(-7))];
+            let arrays: Vec<ArrayRef> =
+                row.iter().zip(&types).map(|(value, kind)| constant_array(value.as_ref(), kind, 2).unwrap()).collect();
+            let count = key.len();
+            let wanted = BinaryRow::from_values(&row[..count], &types[..count]).unwrap().hash_code();
+            assert_eq!(columns.hashes(&arrays[..count], 2).unwrap(), [wanted; 2], "{kind} {row:?}");
         }
     }
 }

@@ -462,17 +462,3 @@ async fn rows_at(table: &TableStore, snapshot: i64) -> Vec<Row> {
     rows.sort_unstable();
     rows
 }
-
-#[rstest]
-#[case::data_evolution(&[("row-tracking.enabled", "true"), ("data-evolution.enabled", "true")], "data-evolution.enabled")]
-#[tokio::test]
-async fn tables_whose_rows_are_in_several_files_are_refused_by_name(
-    #[case] options: &[(&str, &str)],
-    #[case] named: &str,
-) {
-    let table = testkit::create_table(table_of(options)).await;
-    append(&table, 0..10).await;
-    let error = plan_compaction(&table, &CompactRequest::default()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.message().contains(named), "{error}");
-}

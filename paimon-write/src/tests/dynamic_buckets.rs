@@ -24,14 +24,14 @@ use crate::{
 };
 
 /// A row: its partition, key and value.
-type Row = (i32, i64, i32);
+pub(super) type Row = (i32, i64, i32);
 
-async fn table(partitioned: bool, options: &[(&str, &str)]) -> TableStore {
+pub(super) async fn table(partitioned: bool, options: &[(&str, &str)]) -> TableStore {
     let all: Vec<(&str, &str)> = [("bucket", "-1")].into_iter().chain(options.iter().copied()).collect();
     testkit::create_table(keyed(partitioned, &all)).await
 }
 
-fn batch(rows: &[Row]) -> RecordBatch {
+pub(super) fn batch(rows: &[Row]) -> RecordBatch {
     let columns: [(&str, ArrayRef); 4] = [
         ("p", Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.0)))),
         ("k", Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.1)))),
@@ -41,7 +41,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
-async fn prepare(table: &TableStore, rows: &[Row], overwrite: bool) -> Result<Vec<CommitMessage>> {
+pub(super) async fn prepare(table: &TableStore, rows: &[Row], overwrite: bool) -> Result<Vec<CommitMessage>> {
     let options = WriteOptions { overwrite, ..WriteOptions::default() };
     let mut writer = TableWriter::open(table.clone(), options).await?;
     if let Err(error) = writer.write(&batch(rows)).await {
@@ -51,17 +51,17 @@ async fn prepare(table: &TableStore, rows: &[Row], overwrite: bool) -> Result<Ve
     writer.prepare_commit().await
 }
 
-async fn publish(table: &TableStore, mode: CommitMode, messages: &[CommitMessage]) -> Result<Committed> {
+pub(super) async fn publish(table: &TableStore, mode: CommitMode, messages: &[CommitMessage]) -> Result<Committed> {
     commit(table, &request(table, mode).await, messages).await
 }
 
-async fn upsert(table: &TableStore, rows: &[Row]) {
+pub(super) async fn upsert(table: &TableStore, rows: &[Row]) {
     let messages = prepare(table, rows, false).await.unwrap();
     assert!(matches!(publish(table, CommitMode::Append, &messages).await.unwrap(), Committed::Snapshot(_)));
 }
 
 /// The bucket and the value of each key; each key is in one bucket, and there once.
-async fn state(table: &TableStore) -> BTreeMap<(i32, i64), (i32, i32)> {
+pub(super) async fn state(table: &TableStore) -> BTreeMap<(i32, i64), (i32, i32)> {
     let mut found = BTreeMap::new();
     for split in plan(table, &ScanRequest::default()).await.unwrap().splits {
         let batches = read(table, &split, &ReadRequest::default()).await.unwrap();
@@ -76,14 +76,14 @@ async fn state(table: &TableStore) -> BTreeMap<(i32, i64), (i32, i32)> {
     found
 }
 
-async fn hash_files(table: &TableStore) -> Vec<IndexManifestEntry> {
+pub(super) async fn hash_files(table: &TableStore) -> Vec<IndexManifestEntry> {
     let snapshot = table.latest_snapshot().await.unwrap().unwrap();
     let Some(name) = &snapshot.index_manifest else { return Vec::new() };
     table.index_manifest(name).await.unwrap().iter().filter(|entry| entry.index_type == HASH_INDEX).cloned().collect()
 }
 
 /// Checks that the HASH index has the hash of each key in the bucket where the key is, and nothing else.
-async fn check_index(table: &TableStore) {
+pub(super) async fn check_index(table: &TableStore) {
     let partitioned = !table.schema().partition_keys.is_empty();
     let mut wanted: BTreeMap<(i32, i32), BTreeSet<i32>> = BTreeMap::new();
     for ((p, k), (bucket, _)) in state(table).await {
@@ -228,7 +228,7 @@ async fn prepare_apart(
     let router = AssignerRouter::new(table.schema(), assigners).unwrap();
     let names = AssignedColumns { bucket: "b".into(), row_kind: "kind".into() };
     let mut assigned = Vec::new();
-    for (assigner, rows) in shuffled(&rows, &router.route(&rows).unwrap(), assigners).into_iter().enumerate() {
+    for (assigner, rows) in shuffled(&rows, &router.route(&rows).unwrap(), router.assigners()).into_iter().enumerate() {
         let share = Share { assigner: assigner as u32, assigners: router.assigners() };
         let mut assigner = RowAssigner::open(table.clone(), share, &names, &options).await.unwrap();
         assigned.extend(assigner.assign(&rows).await.unwrap());
@@ -330,6 +330,58 @@ async fn a_damaged_index_is_named(#[case] damage: Damage, #[case] kind: ErrorKin
     let replaced = prepare(&table, &[(0, 1, 1)], true).await.unwrap();
     publish(&table, CommitMode::OverwriteDynamic, &replaced).await.map(drop).unwrap();
     check_index(&table).await;
+}
+
+#[tokio::test]
+async fn an_index_of_other_hashes_than_stated_is_named() {
+    let table = table(false, &[]).await;
+    let mut messages = prepare(&table, &[(0, 1, 0), (0, 2, 0)], false).await.unwrap();
+    messages[0].index_changes[0].row_count = 3;
+    publish(&table, CommitMode::Append, &messages).await.map(drop).unwrap();
+    let error = prepare(&table, &[(0, 1, 1)], false).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CorruptData, "{error}");
+    let text = format!("{error:?}");
+    for named in [messages[0].index_changes[0].file_name.as_str(), "3 hashes, found 2"] {
+        assert!(text.contains(named), "{named} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_with_rows_and_without_an_index_takes_no_more() {
+    let table = table(true, &[("dynamic-bucket.target-row-num", "1")]).await;
+    upsert(&table, &[(1, 1, 0)]).await;
+    // As writers do that know nothing of indexes.
+    let mut messages = prepare(&table, &[(0, 1, 0), (0, 2, 0)], false).await.unwrap();
+    messages.iter_mut().filter(|message| message.bucket == 1).for_each(|message| message.index_changes.clear());
+    publish(&table, CommitMode::Append, &messages).await.map(drop).unwrap();
+    let before = state(&table).await;
+    // Key 2 is in the bucket that nobody knows the keys of; key 1 is known, but who tells?
+    for key in [1, 2] {
+        let error = prepare(&table, &[(0, key, 1)], false).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CorruptData, "{error}");
+        assert!(error.message().contains("HASH index of bucket 1 of partition p=0"), "{error}");
+    }
+    assert_eq!(state(&table).await, before);
+    upsert(&table, &[(1, 1, 1)]).await;
+    let replaced = prepare(&table, &[(0, 1, 1), (0, 2, 1)], true).await.unwrap();
+    publish(&table, CommitMode::OverwriteDynamic, &replaced).await.map(drop).unwrap();
+    upsert(&table, &[(0, 2, 2)]).await;
+    check_index(&table).await;
+}
+
+#[rstest]
+#[case::workers(&[], 3, 3)]
+#[case::parallelism(&[("dynamic-bucket.assigner-parallelism", "2")], 3, 2)]
+#[case::buckets_at_first(&[("dynamic-bucket.initial-buckets", "5")], 3, 5)]
+#[case::the_larger_one(&[("dynamic-bucket.initial-buckets", "2"), ("dynamic-bucket.assigner-parallelism", "4")], 3, 4)]
+#[tokio::test]
+async fn there_are_as_many_assigners_as_options_want(
+    #[case] options: &[(&str, &str)],
+    #[case] workers: u32,
+    #[case] wanted: u32,
+) {
+    let table = table(false, options).await;
+    assert_eq!(AssignerRouter::new(table.schema(), workers).unwrap().assigners(), wanted);
 }
 
 #[rstest]

@@ -9,7 +9,7 @@ use futures::TryStreamExt;
 use paimon_io::{TableStore, testkit};
 use paimon_merge::{ReadRequest, read};
 use paimon_scan::{ReadPoint, ScanRequest, live_entries, plan};
-use paimon_spec::{CommitMessage, CompareOp, DataSplit, Datum, ErrorKind, Predicate, Result, Schema};
+use paimon_spec::{CommitMessage, CompareOp, DataSplit, Datum, Error, ErrorKind, Predicate, Result, Schema};
 use rstest::rstest;
 
 use crate::compact::{CompactRequest, compact};
@@ -170,6 +170,47 @@ async fn partitions_are_rescaled_one_by_one(#[values(false, true)] has_key: bool
     let first = ScanRequest { at: ReadPoint::Snapshot(4), ..ScanRequest::default() };
     let old = plan(&table, &first).await.unwrap().splits;
     assert_eq!(keys_of(&batches(&table, &old).await), before, "the old state is there");
+}
+
+/// Each partition's kind of buckets is its own, until it is overwritten.
+#[rstest]
+#[case::dynamic_to_fixed("-1", "2", "in dynamic buckets")]
+#[case::fixed_to_dynamic("2", "-1", "in 2 buckets")]
+#[case::dynamic_to_postponed("-1", "-2", "in dynamic buckets")]
+#[tokio::test]
+async fn rows_join_only_buckets_of_their_kind(#[case] from: &str, #[case] to: &str, #[case] said: &str) {
+    let full = ("dynamic-bucket.target-row-num", "3");
+    let old = testkit::create_table(keyed(true, &[("bucket", from), full])).await;
+    for p in [0, 1] {
+        append(&old, p, &[1, 2, 3, 4, 5]).await.unwrap();
+    }
+    let before = keys(&old).await;
+    let late = prepare(&old, false, &[batch(0, &[1, 9])]).await.unwrap();
+    let late_and_known = prepare(&old, false, &[batch(0, &[1])]).await.unwrap();
+    let new = altered(&old, "bucket", to);
+    let refused = |error: Error| {
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        assert!(error.message().contains(said) && error.message().contains("'bucket'"), "{error}");
+    };
+    refused(append(&new, 0, &[1]).await.unwrap_err());
+    refused(append(&new, 1, &[99]).await.unwrap_err());
+    assert_eq!(keys(&new).await, before);
+
+    let messages = rescale(&new, 0).await;
+    overwrite(&new, &messages).await.unwrap();
+    append(&new, 0, &[1, 3, 5]).await.unwrap();
+    assert_eq!(keys(&new).await, before, "each key is there once");
+    refused(append(&new, 1, &[1]).await.unwrap_err());
+    append(&new, 2, &[1]).await.unwrap();
+    // What was written for the old buckets comes too late.
+    for messages in [late, late_and_known] {
+        let error = commit(&old, &request(&old, CommitMode::Append).await, &messages).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CommitConflict, "{error}");
+    }
+    let messages = rescale(&new, 1).await;
+    overwrite(&new, &messages).await.unwrap();
+    append(&new, 1, &[1, 3, 5]).await.unwrap();
+    assert_eq!(keys(&new).await, [before.as_slice(), &[(2, 1)]].concat());
 }
 
 #[tokio::test]

@@ -13,14 +13,14 @@ use crate::{CommitMode, Committed, commit};
 
 /// A handle on the table in `store` as another process has it: a cache, a clock and identifiers of its own.
 pub(crate) async fn open(store: Arc<dyn ObjectStore>, seed: u64) -> TableStore {
-    let context = testkit::context_of(seed);
+    let context = paimon_blob::register(testkit::context_of(seed));
     let storage = Storage::from_store(store, "memory://shared/table", &context);
     TableStore::open(storage, None, Arc::new(FileSnapshotCommit), context).await.unwrap()
 }
 
 /// A new table in `store`.
 pub(crate) async fn create(store: Arc<dyn ObjectStore>, schema: Schema) -> TableStore {
-    let context = testkit::context_of(1 << 20);
+    let context = paimon_blob::register(testkit::context_of(1 << 20));
     let storage = Storage::from_store(store, "memory://shared/table", &context);
     testkit::create_table_at(storage, schema, context).await
 }
@@ -79,12 +79,23 @@ pub(crate) fn creates_snapshot(call: &Call) -> bool {
 pub(crate) fn get_ahead<W: Future<Output = ()>>(
     faulty: &FaultyStore,
     memory: &Arc<InMemory>,
+    times: u32,
+    rival: impl Fn(TableStore, u32) -> W + Copy + Send + 'static,
+) {
+    get_ahead_of(creates_snapshot, faulty, memory, times, rival);
+}
+
+/// As [`get_ahead`], just before calls of another kind.
+pub(crate) fn get_ahead_of<W: Future<Output = ()>>(
+    wanted: fn(&Call) -> bool,
+    faulty: &FaultyStore,
+    memory: &Arc<InMemory>,
     mut times: u32,
     rival: impl Fn(TableStore, u32) -> W + Copy + Send + 'static,
 ) {
     let memory = Arc::clone(memory);
     faulty.fail_before(move |call| {
-        if creates_snapshot(call) && times > 0 {
+        if wanted(call) && times > 0 {
             times -= 1;
             let (memory, number) = (Arc::clone(&memory) as Arc<dyn ObjectStore>, times);
             let race = std::thread::spawn(move || {

@@ -7,10 +7,12 @@
 Tour: ``reader`` and ``writer`` hold the functions below. ``pinned`` fixes a table's snapshot, ``source`` offers it to
 Daft, ``scan`` plans an execution and routes its files, ``tasks`` reads those that are ours, ``delivery`` keeps a reader
 from running ahead of Daft, ``expiry`` names a snapshot that was lost on the way, ``explain`` tells all this.
-``expression``, ``literal`` and ``predicate`` translate filters. ``sink``, ``keyed`` and ``partition`` write;
-``compaction`` merges files, and ``compaction_summary`` tells what that did. ``files`` makes BLOB columns Daft's files
-and back, and ``blob`` reads what these point to. ``catalog`` stands behind Daft's catalog interfaces; ``arrow`` and
-``io_config`` translate types and storage options. The modules named ``daft_*`` are Apache's names for these.
+``expression``, ``literal`` and ``predicate`` translate filters. ``sink`` writes and commits, and ``partition`` names
+partitions; ``keyed`` brings the rows of primary-key tables to it in order, on Ray through an ``exchange`` or, where
+``assigning`` gives rows their buckets, two. ``compaction`` merges files, and ``compaction_summary`` tells what that
+did. ``files`` makes BLOB columns Daft's files and back, and ``blob`` reads what these point to. ``catalog`` stands
+behind Daft's catalog interfaces; ``arrow`` and ``io_config`` translate types and storage options. The modules named
+``daft_*`` are Apache's names for these.
 
 Importing this module does not import Daft; using it does (``pip install 'pypaimon[daft]'``).
 """

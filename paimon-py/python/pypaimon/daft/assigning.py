@@ -6,7 +6,6 @@ brings the rows of a bucket to its writer. In between rows have columns of their
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,27 +13,13 @@ from daft import DataType, Series, col
 
 from pypaimon.daft.arrow import to_daft_layout
 from pypaimon.daft.exchange import exchange, free_name
+from pypaimon.daft.sink import Assigned
 
 if TYPE_CHECKING:
     from daft.dataframe import DataFrame
 
     from pypaimon.daft.pinned import PinnedTable
     from pypaimon.daft.sink import PaimonDataSink
-
-
-@dataclass(frozen=True)
-class Assigned:
-    """Rows that know their bucket.
-
-    Attributes:
-        bucket: The column that says it.
-        kind: The column that says what the row does to its key.
-        base_snapshot: The latest snapshot before buckets were assigned; ``None``: there was none.
-    """
-
-    bucket: str
-    kind: str
-    base_snapshot: int | None
 
 
 def assign(rows: DataFrame, sink: PaimonDataSink, order: str) -> tuple[DataFrame, Assigned]:
@@ -46,7 +31,7 @@ def assign(rows: DataFrame, sink: PaimonDataSink, order: str) -> tuple[DataFrame
         order: The column that numbers them.
     """
     native = sink.table.native
-    latest = native.snapshots().latest()
+    routing, latest = native.routing(), native.snapshots().latest()
     names = rows.column_names
     assigned = Assigned(
         free_name("__paimon_bucket", names),
@@ -57,10 +42,10 @@ def assign(rows: DataFrame, sink: PaimonDataSink, order: str) -> tuple[DataFrame
     schema = to_daft_layout(_schema(pa.schema(native.arrow_schema()), assigned, order))
     made, column = exchange(
         rows,
-        native.assigners(workers),
-        native.assigning_columns(),
+        routing.assigners(workers),
+        routing.assigning_columns(),
         _RouteToAssigner(sink.table, workers),
-        _Assign(sink, assigned, order, native.assigners(workers), schema),
+        _Assign(sink, assigned, order, routing.assigners(workers), schema),
         DataType.from_arrow_type(pa.struct(list(schema))),
     )
     return made.select(*(col(column).get(name).alias(name) for name in schema.names)), assigned
@@ -76,7 +61,7 @@ class _RouteToAssigner:
         self._table, self._workers = table, workers
 
     def __call__(self, keys: pa.RecordBatch) -> pa.Array:
-        return pa.record_batch(self._table.native.route_to_assigners(keys, self._workers)).column(0)
+        return pa.record_batch(self._table.native.routing().route_to_assigners(keys, self._workers)).column(0)
 
 
 class RouteAssigned:
@@ -93,7 +78,9 @@ class RouteAssigned:
 
     def __call__(self, keys: pa.RecordBatch) -> pa.Array:
         """The channels, by the partition columns and that of the bucket."""
-        return pa.record_batch(self._table.native.route_assigned(keys, self._bucket, self._channels)).column(0)
+        return pa.record_batch(self._table.native.routing().route_assigned(keys, self._bucket, self._channels)).column(
+            0
+        )
 
 
 class _Assign:
@@ -102,7 +89,7 @@ class _Assign:
         self._assigners, self._schema = assigners, schema
 
     def __call__(self, rows: pa.RecordBatch, number: int) -> Series:
-        made: Any = self._sink.table.native.assign_buckets(
+        made: Any = self._sink.table.native.routing().assign_buckets(
             self._sink.checked(rows),
             assigner=number,
             assigners=self._assigners,

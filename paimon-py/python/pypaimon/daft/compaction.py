@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pickle
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from threading import Lock
+from threading import Condition, Lock
 from typing import TYPE_CHECKING, Any
 
 import daft
@@ -14,6 +14,8 @@ import pyarrow as pa
 from daft import DataType, Series, col, runners
 from daft.functions import to_struct
 
+from pypaimon._native import NativeCompactTask, NativeStop
+from pypaimon.common.size import size_text
 from pypaimon.daft.compaction_summary import Summary
 from pypaimon.daft.partition import partition_spec
 from pypaimon.daft.pinned import PinnedTable
@@ -22,17 +24,21 @@ from pypaimon.exceptions import InvalidInputError
 if TYPE_CHECKING:
     from daft.dataframe import DataFrame
 
-    from pypaimon._native import NativeCommitMessage, NativeCompacted, NativeCompactTask
+    from pypaimon._native import NativeCommitMessage, NativeCompacted
     from pypaimon.daft.compaction_summary import Bucket
     from pypaimon.table.file_store_table import FileStoreTable
 
     Progress = Callable[["CompactionProgress"], object]
+    Outcome = list[NativeCommitMessage] | Exception
 
 #: On Ray each task is a partition of the frame, for a worker of its own; up to so many.
 _PARTITIONS = 256
 
 #: How often what gave way to others is planned again.
 _ROUNDS = 4
+
+#: How long tasks of this process, once they are stopped, may take to delete what they have written.
+_STOPPING_SECONDS = 5.0
 
 #: Those at work in this process, by name: Daft pickles functions even for its own threads.
 _at_work: dict[str, _Run] = {}
@@ -55,8 +61,8 @@ class CompactionProgress:
     bytes_done: int
 
     def __str__(self) -> str:
-        done, all = (f"{size / (1 << 20):,.1f}" for size in (self.bytes_done, self.bytes))
-        return f"compacted {self.tasks_done} of {self.tasks} tasks, {done} of {all} MiB"
+        sizes = f"{size_text(self.bytes_done)} of {size_text(self.bytes)}"
+        return f"compacted {self.tasks_done} of {self.tasks} tasks, {sizes}"
 
 
 def compact_table(
@@ -68,6 +74,13 @@ def compact_table(
     progress: Progress | None = None,
 ) -> DataFrame:
     """Compacts a table, see ``FileStoreTable.compact``."""
+    for name, flag in (("full", full), ("dry_run", dry_run)):
+        if not isinstance(flag, bool):
+            raise InvalidInputError(f"{name} must be True or False, got: {flag!r}")
+    if progress is not None and not callable(progress):
+        raise InvalidInputError(
+            f"progress must be a function of a CompactionProgress, such as print, got: {progress!r}"
+        )
     table = table.refresh()  # rows are written anew, with all the columns that there are now
     native, specs = table.native, _specs(table, partitions)
     user, identity = table.new_batch_write_builder().commit_user, native.identity()
@@ -78,7 +91,7 @@ def compact_table(
     tasks, run = plan.tasks, _Run(table, progress)
     for _ in range(_ROUNDS):
         made = run.messages(tasks)
-        done = native.commit_compaction(plan, made, user=user, identity=identity)
+        done = plan.commit(made, user=user, identity=identity)
         summary.add(tasks, made, done)
         again = {key for number, task in enumerate(tasks) for key in _to_do_again(number, task, made[number], done)}
         if not again:
@@ -105,7 +118,8 @@ class _Run:
     """Lets Daft's workers carry out tasks: on the native runner threads of this process, else other processes.
 
     Daft hands over what was made in the order of the tasks, so that those of this process tell by themselves when they
-    have ended.
+    have ended. When it comes to nothing (a task or ``progress`` fails, Ctrl-C), the tasks of this process are stopped
+    and waited for, so that their files are deleted before the caller hears of it.
 
     Args:
         table: The table.
@@ -115,10 +129,13 @@ class _Run:
     def __init__(self, table: FileStoreTable, progress: Progress | None) -> None:
         self._table, self._progress = table, progress
         self._name = uuid.uuid4().hex
-        self._lock = Lock()
         self._tasks: list[NativeCompactTask] = []
+        self._told, self._telling = CompactionProgress(0, 0, 0, 0), Lock()
+        self._stop = NativeStop()
+        #: Guards what follows, and says when `_working` has changed.
+        self._changed = Condition()
+        self._working = 0
         self._made: dict[int, list[NativeCommitMessage]] = {}
-        self._told = CompactionProgress(0, 0, 0, 0)
         self._failure: Exception | None = None
         self._stopped = False
 
@@ -129,36 +146,67 @@ class _Run:
         self._tasks, self._made = tasks, {}
         _at_work[self._name] = self
         try:
-            with self._lock:
-                self._tell(tasks=len(tasks), bytes=sum(task.file_size for task in tasks))
+            self._tell(tasks=len(tasks), bytes=sum(task.file_size for task in tasks))
             for row in self._frame().iter_rows(results_buffer_size=None):
-                self.ended(row["number"], pickle.loads(row["outcome"]))
+                self._ended(row["number"], pickle.loads(row["outcome"]))
             if self._failure is not None:
                 raise self._failure
         except BaseException:
-            with self._lock:
-                self._stopped = True
-                self._delete([message for messages in self._made.values() for message in messages])
+            self._undo()
             raise
         finally:
             del _at_work[self._name]
         return [self._made[number] for number in range(len(self._tasks))]
 
-    @property
-    def stopped(self) -> bool:
-        """Whether it came to nothing, so that no task is worth starting."""
-        return self._stopped or self._failure is not None
+    def carry_out(self, number: int, work: Callable[[NativeStop], Outcome]) -> Outcome:
+        """Does a task in this process, unless the run has come to nothing."""
+        with self._changed:
+            if self._stopped:
+                return []
+            self._working += 1
+        try:
+            outcome = work(self._stop)
+            is_new = self._take(number, outcome)
+        finally:
+            with self._changed:
+                self._working -= 1
+                self._changed.notify_all()
+        if is_new:
+            self._tell_of(number)
+        return outcome
 
-    def ended(self, number: int, outcome: list[NativeCommitMessage] | Exception) -> None:
-        """Takes what a task made, or its error; the second time a task ends nothing happens."""
-        with self._lock:
-            if isinstance(outcome, Exception):
-                self._failure = self._failure or outcome
-            elif self._stopped:
-                self._delete(outcome)
-            elif number not in self._made:
+    def _ended(self, number: int, outcome: Outcome) -> None:
+        if self._take(number, outcome):
+            self._tell_of(number)
+
+    def _take(self, number: int, outcome: Outcome) -> bool:
+        """Keeps what a task made, or its error; whether it was kept: it is not where it comes twice, or too late."""
+        if isinstance(outcome, Exception):
+            self._fail(outcome)
+            return False
+        with self._changed:
+            if not self._stopped:
+                is_new = number not in self._made
                 self._made[number] = outcome
-                self._tell(tasks_done=1, bytes_done=self._tasks[number].file_size)
+                return is_new
+        self._table.native.abort(outcome)
+        return False
+
+    def _fail(self, error: Exception) -> None:
+        with self._changed:
+            self._failure = self._failure or error
+            self._stopped = True
+        self._stop.stop()
+
+    def _undo(self) -> None:
+        with self._changed:
+            self._stopped = True
+        self._stop.stop()
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: self._working == 0, _STOPPING_SECONDS)
+        finally:
+            self._table.native.abort([message for messages in self._made.values() for message in messages])
 
     def _frame(self) -> DataFrame:
         # The largest come first, so that the last ones to end are small.
@@ -172,17 +220,20 @@ class _Run:
         )
         return frame.select("number", work(to_struct(col("number"), col("task"))).alias("outcome"))
 
-    def _tell(self, **more: int) -> None:
-        self._told = replace(self._told, **{name: getattr(self._told, name) + count for name, count in more.items()})
-        if self._progress is None or self.stopped:
-            return
-        try:
-            self._progress(self._told)
-        except Exception as error:
-            self._failure = error
+    def _tell_of(self, number: int) -> None:
+        self._tell(tasks_done=1, bytes_done=self._tasks[number].file_size)
 
-    def _delete(self, messages: list[NativeCommitMessage]) -> None:
-        self._table.native.abort(messages)
+    def _tell(self, **more: int) -> None:
+        # Under a lock of its own: what `progress` does may take long.
+        with self._telling:
+            counts = {name: getattr(self._told, name) + count for name, count in more.items()}
+            self._told = replace(self._told, **counts)
+            if self._progress is None or self._stopped:
+                return
+            try:
+                self._progress(self._told)
+            except Exception as error:
+                self._fail(error)
 
 
 class _Work:
@@ -201,30 +252,29 @@ class _Work:
         outcomes = [pickle.dumps(self._outcome(**task)) for task in tasks.to_pylist()]
         return Series.from_pylist(outcomes, dtype=DataType.binary())
 
-    def _outcome(self, number: int, task: bytes) -> list[NativeCommitMessage] | Exception:
-        """What a task made; or its error: were it raised, nobody would hear of the others' files."""
-        from pypaimon._native import NativeCompactTask
-
+    def _outcome(self, number: int, task: bytes) -> Outcome:
         run = _at_work.get(self._name)
-        if run is not None and run.stopped:
-            return []
-        outcome: list[NativeCommitMessage] | Exception
+        if run is None:  # in another process than the one that asked
+            return self._done(task)
+        return run.carry_out(number, lambda stop: self._done(task, stop))
+
+    def _done(self, task: bytes, stop: NativeStop | None = None) -> Outcome:
+        """What a task made; or its error: were it raised, nobody would hear of the others' files."""
         try:
-            outcome = self._table.native.run_compaction(NativeCompactTask.from_bytes(task))
+            return NativeCompactTask.from_bytes(task).run(self._table.native, stop)
         except Exception as error:
-            outcome = error
-        if run is not None:
-            run.ended(number, outcome)
-        return outcome
+            return error
 
 
-def _specs(table: FileStoreTable, partitions: Sequence[Mapping[str, Any]] | None) -> list[dict[str, str]] | None:
-    if partitions is None:
+def _specs(table: FileStoreTable, given: Sequence[Mapping[str, Any]] | None) -> list[dict[str, str]] | None:
+    if given is None:
         return None
-    if isinstance(partitions, Mapping) or not partitions:
+    is_list = isinstance(given, Iterable) and not isinstance(given, (Mapping, str, bytes))
+    partitions = list(given) if is_list else []
+    if not partitions:
         raise InvalidInputError(
-            f"partitions must be a list with at least one partition, such as [{{'dt': '2024-01-01'}}], got: "
-            f"{partitions!r}; leave it out for the whole table"
+            f"partitions must be a list with at least one partition, such as [{{'dt': '2024-01-01'}}], got: {given!r}; "
+            "leave it out for the whole table"
         )
     fields = pa.schema(table.native.arrow_schema())
     null_name = table.options.get("partition.default-name", "__DEFAULT_PARTITION__")

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from daft.dataframe import DataFrame
 
     from pypaimon._native import NativeWriter
-    from pypaimon.daft.assigning import Assigned
     from pypaimon.daft.pinned import PinnedTable
-    from pypaimon.daft.sink import PaimonDataSink
+    from pypaimon.daft.sink import Assigned, PaimonDataSink
 
 #: Rows that a writer is given at once, as Daft cuts them.
 _BATCH_ROWS = 131_072
@@ -126,7 +125,7 @@ def _write_on_ray(frame: DataFrame, sink: PaimonDataSink) -> list[bytes]:
         keys = [*sink.partition_keys, assigned.bucket]
         route = RouteAssigned(sink.table, assigned.bucket, channels)
     else:
-        keys = sink.table.native.routing_columns()
+        keys = sink.table.native.routing().columns()
         route = _Route(sink.table, channels)
     messages = DataType.list(DataType.binary())
     written, column = exchange(rows, channels, keys, route, _WriteChannel(sink, order, assigned), messages)
@@ -145,7 +144,7 @@ class _Route:
         self._table, self._channels = table, channels
 
     def __call__(self, keys: pa.RecordBatch) -> pa.Array:
-        return pa.record_batch(self._table.native.route(keys, self._channels)).column(0)
+        return pa.record_batch(self._table.native.routing().route(keys, self._channels)).column(0)
 
 
 class _WriteChannel:

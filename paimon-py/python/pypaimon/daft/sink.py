@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -25,12 +26,26 @@ from pypaimon.table.bucket_mode import BucketMode
 
 if TYPE_CHECKING:
     from pypaimon._native import NativeCommitMessage, NativeFile, NativeWriter
-    from pypaimon.daft.assigning import Assigned
     from pypaimon.table.file_store_table import FileStoreTable
 
 #: Identifier of the one commit of a batch write: Java's ``BatchWriteBuilder.COMMIT_IDENTIFIER``. It says that the
 #: commit is not to be found again, so a write with an idempotence key has another one.
 _BATCH_IDENTIFIER, _IDEMPOTENT_IDENTIFIER = 2**63 - 1, 1
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """Rows that know their bucket.
+
+    Attributes:
+        bucket: The column that says it.
+        kind: The column that says what the row does to its key.
+        base_snapshot: The latest snapshot before buckets were assigned; ``None``: there was none.
+    """
+
+    bucket: str
+    kind: str
+    base_snapshot: int | None
 
 
 class PaimonDataSink(DataSink[list[bytes]]):

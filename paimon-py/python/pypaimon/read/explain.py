@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pypaimon import _native
+from pypaimon.common.size import size_text
 from pypaimon.read.split import DataFile, DataSplit
 
 if TYPE_CHECKING:
@@ -236,12 +237,12 @@ def _report(result: ExplainResult) -> str:
         ),
         (
             "  size/split:",
-            f"min={_size(result.split_size_min)}  p50={_size(result.split_size_p50)}  "
-            f"p95={_size(result.split_size_p95)}  max={_size(result.split_size_max)}",
+            f"min={size_text(result.split_size_min)}  p50={size_text(result.split_size_p50)}  "
+            f"p95={size_text(result.split_size_p95)}  max={size_text(result.split_size_max)}",
         ),
         ("", ""),
         ("Files:", result.file_count),
-        ("Total size:", _size(result.total_file_size)),
+        ("Total size:", size_text(result.total_file_size)),
         ("Estimated rows:", rows),
         ("Level histogram:", levels or "<none>"),
         ("Deletion files:", result.deletion_file_count),
@@ -252,7 +253,7 @@ def _report(result: ExplainResult) -> str:
         for position, split in enumerate(result.splits):
             text.append(
                 f"  [{position}] partition={split.partition} bucket={split.bucket} files={split.file_count} "
-                f"size={_size(split.file_size)} rows={split.row_count} raw={split.raw_convertible} "
+                f"size={size_text(split.file_size)} rows={split.row_count} raw={split.raw_convertible} "
                 f"dv={split.has_deletion_vectors}"
             )
             text += [f"      file: {path}" for path in split.file_paths]
@@ -267,11 +268,3 @@ def _snapshot(result: ExplainResult) -> str:
 
 def _stage(stat: PruningStat | None) -> str:
     return "n/a" if stat is None else stat.format()
-
-
-def _size(size: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"

@@ -184,9 +184,12 @@ class FileStoreTable(Table):
         What is due is done, as the table's options say: the sorted runs of a bucket of a primary-key table when there
         are more than ``num-sorted-run.compaction-trigger``, all of level 0 where rows are seen only above it, and the
         small files of an append table (``compaction.min.file-num``, ``compaction.small-file-ratio``), rows that wait
-        for a bucket (``bucket`` = -2) get one. The work is spread over Daft's workers, on Ray too, one task for some
-        files of a bucket. Anybody may write meanwhile: what somebody else compacted or replaced in between is planned
-        again a few times, and then left alone (it *gives way*). Old snapshots keep the files that they name.
+        for a bucket (``bucket`` = -2) get one. Of a table with data evolution the data files of the same and of
+        neighbouring row ids become one; ``.blob`` files stay, and so do deleted rows, as ids are never given again.
+
+        The work is spread over Daft's workers, on Ray too, one task for some files of a bucket. Anybody may write
+        meanwhile: what somebody else compacted or replaced in between is planned again a few times, and then left alone
+        (it *gives way*). Old snapshots keep the files that they name.
 
         Daft shows the tasks as rows of its step ``paimon_compact`` where it shows progress: on terminals, and on Ray.
 
@@ -219,8 +222,11 @@ class FileStoreTable(Table):
 
         Raises:
             ImportError: Daft is missing.
-            InvalidInputError: A column in `partitions` does not partition the table, or a value is not of its type.
+            InvalidInputError: A column in `partitions` does not partition the table, or a value is not of its type; or
+                this table object shows another state than the latest (``scan.snapshot-id`` and its kin).
             UnsupportedError: Such a table is not compacted yet.
+            KeyboardInterrupt: Nothing is published, or one whole snapshot; tasks of this process have deleted their
+                files, those that Ray's workers were at may leave some that no snapshot names.
             CommitConflictError: The table was dropped and created again; nothing was committed.
 
         Example:

@@ -331,8 +331,8 @@ fn restore(index: &mut KeyIndex, store: &TableStore, rules: &Rules, key: (&[u8],
         Ok::<_, Error>(format!("bucket {} of {partition}", place.bucket))
     };
     Err(Error::corrupt(format!(
-        "expected each key in one place, found the row of key ({}) in {} and in {}: several jobs wrote to the table at once; \
-         delete one of the two rows",
+        "expected each key in one place, found the row of key ({}) in {} and in {}: several jobs wrote to the table at once, or \
+         'cross-partition-upsert.index-ttl' let the older one be forgotten; delete one of the two rows",
         rules.keys.show(key),
         name(index.place(number))?,
         name(place)?,

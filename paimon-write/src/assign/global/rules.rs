@@ -21,7 +21,6 @@ pub(super) struct Rules {
     columns: Columns,
     /// The columns of the primary key.
     key_columns: Vec<usize>,
-    partition_columns: Vec<usize>,
     elsewhere: Elsewhere,
 }
 
@@ -49,32 +48,23 @@ impl Rules {
             MergeEngine::PartialUpdate | MergeEngine::Aggregation => Elsewhere::Follows,
             MergeEngine::FirstRow => Elsewhere::Goes,
         };
-        let options = schema.table_options();
         if elsewhere == Elsewhere::Moves && merging.ignore_delete {
             return Err(Error::unsupported(
                 "a table with 'ignore-delete' whose keys may move between partitions cannot be written: the row that a key \
                  leaves behind has to be deleted",
             ));
         }
-        if options.cross_partition_index_ttl_millis()?.is_some() {
-            return Err(Error::unsupported(
-                "'cross-partition-upsert.index-ttl' is not supported: the partitions of all keys are read",
-            ));
-        }
-        let no_partitions = || Error::internal("paimon-write", "keys that move between partitions, and no partitions");
         let places = |names: &[String]| -> Vec<usize> {
             let place = |name: &String| schema.fields.iter().position(|field| field.name == *name);
             names.iter().filter_map(place).map(|at| leading + at).collect()
         };
-        let partition = places(&schema.partition_keys);
         Ok(Self {
             keys: Keys::of(schema, share)?,
             partitions: Partitions::of(schema),
             buckets: Buckets::of(schema, share)?,
-            router: PartitionRouter::of(schema)?.ok_or_else(no_partitions)?,
+            router: PartitionRouter::of(schema)?,
             key_columns: places(&schema.primary_keys),
-            partition_columns: partition.clone(),
-            columns: Columns { kind: leading.saturating_sub(1), partition },
+            columns: Columns { kind: leading.saturating_sub(1), partition: places(&schema.partition_keys) },
             elsewhere,
         })
     }
@@ -87,15 +77,13 @@ impl Rules {
 
     /// Rows in their buckets, with what has to happen to keys that are elsewhere.
     pub(super) fn assign(&mut self, index: &mut KeyIndex, rows: &RecordBatch) -> Result<Vec<Routed>> {
-        if rows.num_rows() == 0 {
-            return Ok(Vec::new());
-        }
-        let (found, partition_of) = self.router.route(&select(rows, &self.partition_columns))?;
-        let partitions = found.iter().map(|row| self.partitions.number(row)).collect::<Result<Vec<u32>>>()?;
+        let found = self.router.route_columns(&select(rows, &self.columns.partition), rows.num_rows())?;
+        let partitions =
+            found.partitions().iter().map(|row| self.partitions.number(row)).collect::<Result<Vec<u32>>>()?;
         let keys = self.keys.rows(&select(rows, &self.key_columns))?;
         let mut output = Output::default();
         for (row, (key, hash)) in keys.iter().enumerate() {
-            let partition = partitions[partition_of.of(row) as usize];
+            let partition = partitions[found.of(row)];
             match index.find(hash, key) {
                 None => {
                     let place = Place { partition, bucket: self.buckets.assign(partition, hash)? };

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Int32Type, Int64Type};
 use futures::TryStreamExt;
-use paimon_io::{Storage, TableStore, testkit};
+use paimon_io::testkit::{self, ManualClock};
+use paimon_io::{Clock, Storage, TableStore};
 use paimon_merge::{ReadRequest, read};
 use paimon_scan::{ScanRequest, plan};
 use paimon_spec::{CommitMessage, DataField, DataType, ErrorKind, Schema, TypeKind};
@@ -360,16 +361,31 @@ async fn rows_of_another_job_in_between_are_a_conflict() {
     assert_eq!(rows(&table).await, [(7, (1, Some(1))), (8, (3, Some(3)))]);
 }
 
-#[rstest]
-#[case::ignored_deletes(&[("ignore-delete", "true")], "'ignore-delete'")]
-#[case::forgotten_keys(&[("cross-partition-upsert.index-ttl", "1 d")], "'cross-partition-upsert.index-ttl'")]
 #[tokio::test]
-async fn what_would_leave_old_rows_behind_is_refused(#[case] options: &[(&str, &str)], #[case] named: &str) {
-    let (_folder, table) = open_table(options).await;
+async fn ignored_deletes_would_leave_old_rows_behind() {
+    let (_folder, table) = open_table(&[("ignore-delete", "true")]).await;
     let mut writer = TableWriter::open(table, writing(1 << 20)).await.unwrap();
     let error = writer.write(&batch(&[("+I", 1, 7, None)])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.to_string().contains(named), "{error}");
+    assert!(error.to_string().contains("'ignore-delete'"), "{error}");
+}
+
+/// Java's own documentation says of the option that it may lead to rows of one key in several partitions.
+#[rstest]
+#[case::forgotten("1 s", &[(7, (1, Some(1))), (7, (2, Some(2)))])]
+#[case::remembered("1 d", &[(7, (2, Some(2)))])]
+#[tokio::test]
+async fn keys_are_forgotten_as_the_table_says(#[case] ttl: &str, #[case] expected: &[(i64, (i32, Option<i32>))]) {
+    let clock = Arc::new(ManualClock::new(1));
+    let mut context = testkit::context();
+    context.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+    let storage = Storage::open("memory://forgetful/table", &BTreeMap::new(), &context).unwrap();
+    let options = [("cross-partition-upsert.index-ttl", ttl)];
+    let table = testkit::create_table_at(storage, schema(&options), context).await;
+    upsert(&table, 1 << 20, &[vec![("+I", 1, 7, Some(1))]]).await;
+    clock.advance(60_000);
+    upsert(&table, 1 << 20, &[vec![("+I", 2, 7, Some(2))]]).await;
+    assert_eq!(rows(&table).await, expected);
 }
 
 #[test]

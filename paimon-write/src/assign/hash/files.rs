@@ -51,6 +51,11 @@ impl HashFiles {
         Some(&files[at].1)
     }
 
+    /// Whether a bucket has one.
+    pub(crate) fn has(&self, partition: &BinaryRow, bucket: i32) -> bool {
+        u16::try_from(bucket).is_ok_and(|bucket| self.file(partition, bucket).is_some())
+    }
+
     /// The index file of each bucket of a partition, as bytes, by ascending bucket.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ pub(crate) use self::partition::{BucketLimits, OwnBuckets};
 use self::partition::PartitionBuckets;
 use super::{IndexChanges, Share};
 use crate::key_value::IncomingRows;
-use crate::route::{Groups, KeyColumns, PartitionRouter, Routed, select, split_by_bucket};
+use crate::route::{KeyColumns, PartitionRouter, Routed};
 
 /// The assigner of a row, among `channels` of them, `assigners` of which share the keys of a partition (Java
 /// `BucketAssigner.computeAssigner`). Neither is 0.
@@ -47,7 +47,7 @@ pub(super) fn assigners_of_partition(schema: &TableSchema, channels: u32) -> Res
 /// Decides on the buckets of rows of a table with dynamic buckets.
 pub(crate) struct HashAssigner {
     key: KeyColumns,
-    partition: Option<PartitionRouter>,
+    partition: PartitionRouter,
     /// Of all assigners of the table.
     share: Share,
     /// Of those that a partition has.
@@ -68,9 +68,8 @@ impl HashAssigner {
             Some(snapshot) => HashFiles::of(store, snapshot).await?,
             None => HashFiles::default(),
         };
-        let names = schema.trimmed_primary_keys().into_iter().map(str::to_owned).collect();
         Ok(Self {
-            key: KeyColumns::of(schema, names)?,
+            key: KeyColumns::of_trimmed_key(schema)?,
             partition: PartitionRouter::of(schema)?,
             own: Share { assigners: assigners_of_partition(schema, share.assigners)?, ..share },
             share,
@@ -88,24 +87,17 @@ impl HashAssigner {
 
     pub(super) async fn assign(&mut self, store: &TableStore, incoming: &IncomingRows) -> Result<Vec<Routed>> {
         let IncomingRows { values, rows, .. } = incoming;
-        if rows.num_rows() == 0 {
-            return Ok(Vec::new());
-        }
-        let (partitions, partition_of) = match &self.partition {
-            Some(router) => router.route(&select(values, &router.columns))?,
-            None => (vec![BinaryRow::empty()], Groups::One),
-        };
-        let mut places = Vec::with_capacity(partitions.len());
-        for partition in &partitions {
+        let partitioned = self.partition.route(values)?;
+        let mut places = Vec::with_capacity(partitioned.partitions().len());
+        for partition in partitioned.partitions() {
             places.push(self.place(store, partition).await?);
         }
-        let hashes = self.key.hashes(&select(values, &self.key.places), values.num_rows())?;
-        let mut buckets = Vec::with_capacity(hashes.len());
-        for (row, hash) in hashes.into_iter().enumerate() {
-            let place = places[partition_of.of(row) as usize];
+        let mut buckets = Vec::with_capacity(values.num_rows());
+        for (row, hash) in self.key.hashes_of(values)?.into_iter().enumerate() {
+            let place = places[partitioned.of(row)];
             buckets.push(i32::from(self.partitions[place].assign(hash, &self.limits)?));
         }
-        split_by_bucket(&partitions, &partition_of, &buckets, rows)
+        partitioned.split_by_bucket(&buckets, rows)
     }
 
     /// Ends the assigner.

@@ -13,19 +13,18 @@ use std::sync::{Mutex, PoisonError};
 use arrow::array::RecordBatch;
 use futures::TryStreamExt;
 use paimon_io::{BatchStream, SpillSpace, TableStore};
-use paimon_spec::{BinaryRow, BucketFunction, Error, Result, bucket_of, bucket_of_hash};
+use paimon_spec::{BinaryRow, Error, Result};
 
 pub(crate) use self::numbers::BucketNumbers;
 use self::waiting::Waiting;
 use crate::existing::Existing;
 use crate::key_value::IncomingRows;
-use crate::route::{Groups, KeyColumns, PartitionRouter, Routed, select, split_by_bucket};
+use crate::route::{BucketRouter, PartitionRouter, Partitioned, Routed, select};
 
 /// Chooses buckets by the bucket function, of as many as each partition has or gets.
 pub(crate) struct PostponedAssigner {
-    partition: Option<PartitionRouter>,
-    key: KeyColumns,
-    function: BucketFunction,
+    partition: PartitionRouter,
+    bucket: BucketRouter,
     numbers: BucketNumbers,
     /// Of partitions whose number is known.
     decided: HashMap<BinaryRow, i32>,
@@ -49,15 +48,13 @@ impl PostponedAssigner {
     pub(crate) async fn open(store: &TableStore, ignores_existing: bool, memory_bytes: u64) -> Result<Self> {
         let schema = store.schema();
         let options = schema.table_options();
-        let names = schema.bucket_key_fields()?.into_iter().map(|field| field.name).collect();
         let space = SpillSpace::new(store.context(), options.write_buffer_spill_max_disk_bytes()?);
         let spillable = options.write_buffer_spillable()?;
         Ok(Self {
             partition: PartitionRouter::of(schema)?,
-            key: KeyColumns::of(schema, names)?,
-            function: options.bucket_function()?,
+            bucket: BucketRouter::of(schema)?,
             numbers: BucketNumbers::of(&options)?,
-            decided: Existing::read(store, ignores_existing).await?.into_total_buckets(),
+            decided: Existing::read(store, ignores_existing).await?.into_total_buckets().collect(),
             waiting: BTreeMap::new(),
             leaving: None,
             // The other half is for those that have a bucket.
@@ -83,7 +80,7 @@ impl PostponedAssigner {
     /// `InvalidInput` for keys that the bucket function does not take; `Storage` and its kin for temporary files.
     pub(crate) async fn assign(&mut self, incoming: IncomingRows) -> Result<Vec<Routed>> {
         let mut ready = Vec::new();
-        for Routed { partition, rows, .. } in self.by_partition(&incoming)? {
+        for Routed { partition, rows, .. } in self.partition.route(&incoming.values)?.split(0, &incoming.rows)? {
             if let Some(number) = self.number(&partition) {
                 ready.extend(self.route(&partition, number, &rows)?);
             } else {
@@ -155,30 +152,13 @@ impl PostponedAssigner {
         waiting.read()
     }
 
-    /// One piece for each partition.
-    fn by_partition(&self, incoming: &IncomingRows) -> Result<Vec<Routed>> {
-        if incoming.rows.num_rows() == 0 {
-            return Ok(Vec::new());
-        }
-        let Some(router) = &self.partition else {
-            return Ok(vec![Routed { partition: BinaryRow::empty(), bucket: 0, rows: incoming.rows.clone() }]);
-        };
-        let (partitions, partition_of) = router.route(&select(&incoming.values, &router.columns))?;
-        split_by_bucket(&partitions, &partition_of, &vec![0; incoming.rows.num_rows()], &incoming.rows)
-    }
-
     /// Rows of one partition to its buckets.
     fn route(&self, partition: &BinaryRow, number: i32, rows: &RecordBatch) -> Result<Vec<Routed>> {
         // What the rows do, and in which order, stands before the table's columns.
         let first = rows.num_columns().saturating_sub(self.columns);
-        let places: Vec<usize> = self.key.places.iter().map(|place| first + place).collect();
-        let (columns, count) = (select(rows, &places), rows.num_rows());
-        let buckets = if self.function == BucketFunction::Default {
-            self.key.hashes(&columns, count)?.into_iter().map(|hash| bucket_of_hash(hash, number)).collect()
-        } else {
-            self.key.each(&columns, count, |key| bucket_of(self.function, &key.to_row(), &self.key.types, number))?
-        };
-        split_by_bucket(std::slice::from_ref(partition), &Groups::One, &buckets, rows)
+        let places: Vec<usize> = self.bucket.key.places.iter().map(|place| first + place).collect();
+        let buckets = self.bucket.route(&select(rows, &places), rows.num_rows(), number)?;
+        Partitioned::one(partition.clone()).split_by_bucket(&buckets, rows)
     }
 }
 

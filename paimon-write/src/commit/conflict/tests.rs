@@ -1,6 +1,6 @@
 use paimon_spec::{
     CommitKind, DELETION_VECTORS, DataType, Datum, DeletionVectorMeta, FileKind, IndexManifestEntry, ManifestEntry,
-    TypeKind,
+    POSTPONED_BUCKET, TypeKind,
 };
 use rstest::rstest;
 
@@ -43,13 +43,20 @@ fn bucketed(kind: FileKind, p: i32, name: &str, total_buckets: i32) -> ManifestE
 #[case::the_same_number(1, 4, false)]
 #[case::another_number(1, 2, true)]
 #[case::another_number_in_another_partition(2, 2, false)]
-#[case::a_number_that_does_not_count(1, -1, false)]
+#[case::dynamic_buckets(1, -1, true)]
 fn bucket_numbers_within_a_partition_stay_the_same(#[case] p: i32, #[case] buckets: i32, #[case] conflicts: bool) {
     let base = [bucketed(Add, 1, "a", 4)];
     let delta = [bucketed(Add, p, "b", buckets)];
     let expected = conflicts.then(|| Conflict::BucketNumber { file: "b".to_owned(), there: 4, new: buckets });
     assert_eq!(find_conflict(&base, &delta, CommitKind::Append), expected);
     assert_eq!(find_conflict(&base, &delta, CommitKind::Overwrite), None, "an overwrite may change the number");
+}
+
+#[test]
+fn rows_that_wait_for_a_bucket_stand_beside_any_number() {
+    let waiting = |name| ManifestEntry { bucket: POSTPONED_BUCKET, ..bucketed(Add, 1, name, POSTPONED_BUCKET) };
+    let base = [bucketed(Add, 1, "a", 4), waiting("b")];
+    assert_eq!(find_conflict(&base, &[bucketed(Add, 1, "c", 4), waiting("d")], CommitKind::Append), None);
 }
 
 #[test]

@@ -1,10 +1,15 @@
-use paimon_spec::{DeletionVectorMeta, GlobalIndexMeta};
+use paimon_spec::{DeletionVectorMeta, GlobalIndexMeta, TypeKind};
 use rstest::rstest;
 
 use super::*;
-use crate::testing::partition;
+use crate::testing::{bare_null, partition, table_schema};
 
 use FileKind::{Add, Delete};
+
+fn slots(has_buckets: bool) -> Slots {
+    let buckets: &[(&str, &str)] = if has_buckets { &[("bucket", "2"), ("bucket-key", "id")] } else { &[] };
+    Slots::of(&table_schema(true, buckets)).unwrap()
+}
 
 fn index(kind: FileKind, p: i32, index_type: &str, name: &str) -> IndexManifestEntry {
     IndexManifestEntry {
@@ -59,7 +64,7 @@ fn a_bucket_has_one_index_file_of_each_type(
     #[case] expected: std::result::Result<&[&str], &str>,
 ) {
     let previous = [index(Add, 1, "HASH", "a"), index(Add, 1, DELETION_VECTORS, "b")];
-    check(combine(&previous, changes, true), expected);
+    check(combine(&previous, changes, &slots(true)), expected);
 }
 
 fn check(found: Result<Vec<IndexManifestEntry>>, expected: std::result::Result<&[&str], &str>) {
@@ -85,7 +90,7 @@ fn vectors_of_tables_without_buckets_are_by_file(
     #[case] expected: std::result::Result<&[&str], &str>,
 ) {
     let previous = [vectors(Add, "v1", &["f1"])];
-    check(combine(&previous, changes, false), expected);
+    check(combine(&previous, changes, &slots(false)), expected);
 }
 
 #[test]
@@ -102,5 +107,23 @@ fn global_indexes_are_by_file_even_with_buckets() {
         ..index(kind, 1, "btree", name)
     };
     let previous = [global(Add, "a"), global(Add, "b")];
-    assert_eq!(names(&combine(&previous, &[global(Delete, "a"), global(Add, "c")], true).unwrap()), ["b", "c"]);
+    let changes = [global(Delete, "a"), global(Add, "c")];
+    assert_eq!(names(&combine(&previous, &changes, &slots(true)).unwrap()), ["b", "c"]);
+}
+
+/// A NULL has two forms.
+#[test]
+fn a_partition_in_another_writers_bytes_has_one_index_file() {
+    let mut schema = table_schema(true, &[("bucket", "2"), ("bucket-key", "id")]);
+    schema.fields[0].data_type = DataType::nullable(TypeKind::Timestamp(6));
+    let java = BinaryRow::from_values(&[None], &[schema.fields[0].data_type.clone()]).unwrap();
+    let of = |kind, name, partition: &BinaryRow| IndexManifestEntry {
+        partition: partition.clone(),
+        ..index(kind, 0, DELETION_VECTORS, name)
+    };
+    let previous = [of(Add, "a", &bare_null())];
+    let slots = Slots::of(&schema).unwrap();
+    let replaced = [of(Delete, "a", &java), of(Add, "b", &java)];
+    assert_eq!(names(&combine(&previous, &replaced, &slots).unwrap()), ["b"]);
+    check(combine(&previous, &[of(Add, "b", &java)], &slots), Err("b was written without knowing"));
 }

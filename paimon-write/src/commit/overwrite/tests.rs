@@ -2,7 +2,7 @@ use paimon_spec::TypeKind;
 use rstest::rstest;
 
 use super::*;
-use crate::testing::{entry_in, partition, table_schema};
+use crate::testing::{bare_null, entry_in, partition, table_schema};
 
 #[rstest]
 #[case::its_member(&[Some(1)], Some(1), true)]
@@ -20,9 +20,7 @@ fn a_null_in_another_writers_bytes_is_the_same_partition() {
     schema.fields[0].data_type = DataType::nullable(TypeKind::Timestamp(6));
     let types = [DataType::nullable(TypeKind::Timestamp(6))];
     let java = BinaryRow::from_values(&[None], &types).unwrap();
-    // The null bit and an empty slot, without room for the value.
-    let bare = [&1_u32.to_be_bytes()[..], &[0, 1, 0, 0, 0, 0, 0, 0], &[0; 8]].concat();
-    let bare = BinaryRow::from_metadata(&bare).unwrap();
+    let bare = bare_null();
     assert_ne!(java, bare);
     let set = PartitionSet::exactly(&schema, [java.clone()].into_iter()).unwrap();
     assert!(set.contains(&bare).unwrap());

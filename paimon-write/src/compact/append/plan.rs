@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use paimon_io::TableStore;
-use paimon_spec::{BucketMode, CompactTask, CompactWork, DataFileMeta, DataSplit, Error, Result, TableSchema};
+use paimon_spec::{BucketMode, CompactTask, CompactWork, DataFileMeta, DataSplit, Result};
 
 use super::policy::{Candidate, Deleted, Rules};
 use crate::compact::buckets::{BucketFiles, Buckets};
@@ -11,9 +11,8 @@ use crate::compact::buckets::{BucketFiles, Buckets};
 /// What there is to do in these buckets. `full`: so that as few files as possible are left, without deleted rows.
 ///
 /// # Errors
-/// `Unsupported` for tables whose columns have files of their own; `InvalidInput` for options that cannot be used.
+/// `InvalidInput` for options that cannot be used.
 pub(crate) fn plan(store: &TableStore, buckets: &Buckets, full: bool) -> Result<Vec<CompactTask>> {
-    require_whole_rows(store.schema())?;
     let rules = Rules::of(&store.options(), full)?;
     let ordered = store.schema().bucket_mode()? == BucketMode::Fixed;
     let mut tasks = Vec::new();
@@ -32,20 +31,6 @@ pub(crate) fn plan(store: &TableStore, buckets: &Buckets, full: bool) -> Result<
         }
     }
     Ok(tasks)
-}
-
-/// Refuses tables whose rows are in several files.
-pub(super) fn require_whole_rows(schema: &TableSchema) -> Result<()> {
-    if schema.table_options().data_evolution_enabled()? {
-        return Err(Error::unsupported("compacting tables with 'data-evolution.enabled' is not supported yet"));
-    }
-    match schema.fields.iter().find(|field| field.data_type.holds_blob()) {
-        None => Ok(()),
-        Some(field) => Err(Error::unsupported(format!(
-            "compacting tables with BLOB columns ('{}') is not supported yet",
-            field.name
-        ))),
-    }
 }
 
 /// What is deleted in each file.

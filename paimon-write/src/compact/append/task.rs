@@ -10,17 +10,9 @@ use paimon_spec::{
     BucketMode, CommitMessage, CompactTask, DataFileMeta, DataType, FieldId, IndexManifestEntry, Result,
 };
 
-use super::plan::require_whole_rows;
 use crate::append::{AppendTable, AppendWriter};
+use crate::compact::batches::batch_rows;
 use crate::vector_files::{VectorPlace, Vectors, replace_vectors};
-
-/// Bytes of a batch of rows on its way, about, and its rows.
-const BATCH_BYTES: u64 = 16 << 20;
-const FEWEST_ROWS: u64 = 1 << 10;
-const MOST_ROWS: u64 = 128 << 10;
-
-/// Rows take so many times more in memory than in their files, about.
-const UNPACKED: u64 = 4;
 
 /// Batches that are decoded while one is encoded.
 const AHEAD: usize = 1;
@@ -31,7 +23,6 @@ const AHEAD: usize = 1;
 /// # Errors
 /// As [`paimon_merge::read()`], `Storage` and its kin: then all that was written is deleted, as far as that succeeds.
 pub(crate) async fn run(store: &TableStore, task: &CompactTask) -> Result<Vec<CommitMessage>> {
-    require_whole_rows(store.schema())?;
     let table = Arc::new(AppendTable::of_compaction(store)?);
     let first = task.files.files.iter().map(|file| file.min_sequence_number).min().unwrap_or(0);
     let mut writer = AppendWriter::new(store, Arc::clone(&table), task.partition().clone(), task.bucket(), first)?;
@@ -58,7 +49,7 @@ pub(crate) async fn run(store: &TableStore, task: &CompactTask) -> Result<Vec<Co
 async fn copy(store: &TableStore, task: &CompactTask, columns: &[FieldId], writer: &mut AppendWriter) -> Result<()> {
     let request = ReadRequest {
         projection: Some(columns.to_vec()),
-        batch_rows: usize::try_from(batch_rows(&task.files.files)).ok(),
+        batch_rows: usize::try_from(batch_rows(task.input_bytes(), rows_in(&task.files.files))).ok(),
         ..ReadRequest::default()
     };
     let rows = read(store, &task.files, &request).await?;
@@ -69,14 +60,8 @@ async fn copy(store: &TableStore, task: &CompactTask, columns: &[FieldId], write
     writer.flush(store).await
 }
 
-/// Rows of a batch, by the width of rows in their files.
-fn batch_rows(files: &[DataFileMeta]) -> u64 {
-    let sum = |of: fn(&DataFileMeta) -> i64| {
-        files.iter().map(|file| u64::try_from(of(file)).unwrap_or(0)).fold(0, u64::saturating_add)
-    };
-    let (bytes, rows) = (sum(|file| file.file_size), sum(|file| file.row_count));
-    let row_bytes = bytes.saturating_mul(UNPACKED).checked_div(rows).unwrap_or(0).max(1);
-    (BATCH_BYTES / row_bytes).clamp(FEWEST_ROWS, MOST_ROWS)
+fn rows_in(files: &[DataFileMeta]) -> u64 {
+    files.iter().map(|file| u64::try_from(file.row_count).unwrap_or(0)).fold(0, u64::saturating_add)
 }
 
 /// The index files without the vectors of the task's files.

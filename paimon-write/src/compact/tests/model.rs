@@ -83,7 +83,7 @@ pub(super) fn schema(options: &[(&str, &str)]) -> Schema {
     keyed(false, options)
 }
 
-fn batch(changes: &Changes) -> RecordBatch {
+pub(super) fn batch(changes: &Changes) -> RecordBatch {
     let values = |change: &Option<Values>| change.clone().unwrap_or_default();
     let p: ArrayRef = Arc::new(Int32Array::from(vec![0; changes.len()]));
     let k: ArrayRef = Arc::new(changes.keys().copied().map(Some).collect::<Int64Array>());
