@@ -6,8 +6,8 @@
 //! that are compacted, and of tables with row tracking and blobs.
 //! With `--with-java` the same goes through Java Paimon, whose driver Maven builds; without it, or on a machine without
 //! JDK and Maven, Java is reported as absent. Last, several processes write at once, on local files and on an S3 that
-//! loses answers, writers are killed at each of their file operations, and tables are read of which a file is damaged, or
-//! whose descriptors point where they may not.
+//! loses answers, writers are killed at each of their file operations, and tables are read, written and compacted of which
+//! a file is damaged, or whose descriptors point where they may not.
 
 use std::path::PathBuf;
 
@@ -182,13 +182,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             "{ours} xtask/conformance/damage/run.py --ours {ours} --work {work} --count {damages} --seed {first}"
         ),
     )?;
-    step(
-        "damaged blob files",
-        cmd!(
-            shell,
-            "{ours} xtask/conformance/damage/run.py --ours {ours} --work {work} --count {damages} --seed {first} --kind blob"
-        ),
-    )?;
+    for (what, kinds) in [
+        ("damaged blob files", "blob"),
+        ("damaged indexes, and pieces of compactions", "hashes,vectors,index-manifest,task,message"),
+    ] {
+        step(
+            what,
+            cmd!(
+                shell,
+                "{ours} xtask/conformance/damage/run.py --ours {ours} --work {work} --count {damages} --seed {first} --kinds {kinds}"
+            ),
+        )?;
+    }
     step(
         "hostile descriptors",
         cmd!(shell, "{ours} xtask/conformance/damage/hostile.py --ours {ours} --peers {peers} --work {work}"),

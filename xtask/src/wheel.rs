@@ -1,4 +1,4 @@
-//! `cargo xtask wheel`: builds the wheel, installs it in a fresh environment and reads a golden table with it.
+//! `cargo xtask wheel`: builds the wheel, installs it in a fresh environment and tries it there.
 
 use std::fs;
 use std::path::PathBuf;
@@ -55,6 +55,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let script = "xtask/conformance/read_golden.py";
     println!("\n=== a golden table through the wheel");
     cmd!(shell, "{python} {script}").run().context("the wheel did not read a golden table")?;
+    println!("\n=== the end of an interpreter that is at work");
+    let script = "xtask/conformance/leave_while_reading.py";
+    cmd!(shell, "{python} {script}").run().context("a process that ends while a thread reads crashes")?;
     Ok(())
 }
 

@@ -1,12 +1,13 @@
 """Damages tables, reads them, and says what came of it.
 
-    python run.py --ours PYTHON --work FOLDER [--count 2000] [--seed 1] [--tables NAME,..] [--kind blob]
+    python run.py --ours PYTHON --work FOLDER [--count 2000] [--seed 1] [--tables NAME,..] [--kinds blob,hashes,..]
 
-Every round copies a table, damages one of its files at random, and reads it in a process apart, some of those with keys
-after a compaction, or after their newest rows were written again. What may come of it: the same rows, a clear error,
-other rows, the rows of an older snapshot, a panic, the end of the process, no answer in 5 seconds, more than a gibibyte
-of memory, or a compaction that fails and is published. The last six never may; other rows only where no checksum, size
-or count that the format has could tell.
+Every round copies a table, damages one of its files at random, or a piece of a compaction on its way between processes,
+and reads the table in a process apart, some after more rows were written or deleted, or after a compaction
+(`routes.py`). What may come of it: the same rows as without the damage, a clear error, other rows, the rows of an older
+snapshot, a panic, the end of the process, no answer in 5 seconds, more than a gibibyte of memory, a change that fails
+and is published, or that fails and leaves files behind. The last seven never may; other rows only where no checksum,
+size or count that the format has could tell.
 """
 
 import argparse
@@ -16,111 +17,17 @@ import json
 import pathlib
 import queue
 import random
-import select
 import shutil
-import subprocess
 import sys
-import time
+import threading
 
 import corruptions
+import routes
 import tables
+from judge import CARRIED, NEVER, classify, kind_of, moves_blobs
+from reader import Reader
 
-HERE = pathlib.Path(__file__).parent
-MOST_SECONDS = 5
-MOST_BYTES = 1 << 30
 NAMED = 0.95
-NEVER = ["stale", "panic", "signal", "hang", "memory", "published", "wrong, could be told"]
-
-
-class Reader:
-    """A process that reads tables; it is started anew when it ends or does not answer."""
-
-    def __init__(self, python: str):
-        self.python = python
-        self.process = None
-
-    def read(self, warehouse: pathlib.Path, route: str, column: str | None, snapshot: int | None = None) -> dict:
-        if self.process is None:
-            command = [self.python, str(HERE / "worker.py")]
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
-        request = {"warehouse": str(warehouse), "route": route, "column": column, "snapshot": snapshot}
-        started = time.monotonic()
-        print(json.dumps(request), file=self.process.stdin, flush=True)
-        # The first answer waits for imports as well.
-        ready, _, _ = select.select([self.process.stdout], [], [], 60)
-        seconds = time.monotonic() - started
-        line = self.process.stdout.readline() if ready else ""
-        if line:
-            return {**json.loads(line), "seconds": seconds}
-        self.process.kill()
-        _, text = self.process.communicate()
-        code, self.process = self.process.returncode, None
-        return {"died": code if ready else None, "error": text[-2000:], "seconds": seconds}
-
-    def close(self):
-        if self.process is not None:
-            self.process.stdin.close()
-            self.process.wait()
-
-
-def kind_of(path: pathlib.Path) -> str:
-    name, folder = path.name, path.parent.name
-    if folder == "manifest":
-        kinds = ["manifest-list", "index-manifest", "manifest"]
-        return next(kind for kind in kinds if name.startswith(kind))
-    if folder in ("snapshot", "schema", "index"):
-        return "hint" if name in ("LATEST", "EARLIEST") else folder
-    return "file-index" if name.endswith(".index") else path.suffix[1:] or folder
-
-
-def has_checksums(table: str, kind: str) -> bool:
-    """Whether all values of such a file are under a checksum. Other implementations leave it out of Parquet files."""
-    if kind == "blob":  # those of elements of arrays and maps are over the whole value, which nobody reads
-        return table not in tables.NESTED_BLOBS
-    if table == "dynamic" and kind == "index":
-        return False
-    return kind in ("index",) or (kind == "parquet" and not table.startswith(("java", "pypaimon")))
-
-
-SIZED = {"manifest", "manifest-list", "index", "parquet", "avro", "orc", "blob"}
-
-
-def moves_blobs(data: bytes, damaged: bytes | None) -> bool:
-    """Whether only the index of a blob file is another, by more than one bit, and still fills the file.
-
-    It says which row has which value, under no checksum: such lengths may give a value to another row, and nothing in
-    the file tells.
-    """
-    index = len(data) - 5 - int.from_bytes(data[-5:-1], "little")
-    if damaged is None or len(damaged) != len(data) or damaged[:index] != data[:index]:
-        return False
-    return sum((old ^ new).bit_count() for old, new in zip(data, damaged, strict=True)) > 1
-
-
-def classify(case: dict, answer: dict, expected: dict) -> str:
-    if "died" in answer:
-        return "hang" if answer["died"] is None else "signal"
-    if answer["seconds"] > MOST_SECONDS + case["patience"]:
-        return "hang"
-    if answer["bytes"] > MOST_BYTES:
-        return "memory"
-    if answer.get("published"):
-        return "published"
-    if "rows" not in answer:
-        return "panic" if answer["kind"] == "PanicException" or "panicked" in answer["error"] else "error"
-    if answer["rows"] == expected["rows"]:
-        return "correct"
-    if answer["rows"] in expected["older"]:
-        return "stale"
-    hashes = case["table"] == "dynamic" and case["kind"] == "index"  # of which each is as good as any other
-    told = (
-        (has_checksums(case["table"], case["kind"]) and not case["moves_blobs"])
-        or (case["kind"] in SIZED and case["new_size"] != case["old_size"])
-        or (len(answer["rows"]) != len(expected["rows"]) and not hashes)
-    )
-    return "wrong, could be told" if told else "wrong"
 
 
 class Damage:
@@ -129,90 +36,102 @@ class Damage:
         self.readers = queue.SimpleQueue()
         for _ in range(arguments.processes):
             self.readers.put(Reader(arguments.ours))
-        self.expected = {}
-        self.columns = {}
+        self.first_column: dict[str, str] = {}
+        self.expected: dict[tuple, dict] = {}
+        self.lock = threading.Lock()
 
-    def reading(self, *request) -> dict:
+    def ask(self, warehouse: pathlib.Path, route: str, column: str | None, *, snapshot=None, damage=None) -> dict:
         reader = self.readers.get()
+        request = {"warehouse": str(warehouse), "route": route, "column": column}
         try:
-            return reader.read(*request)
+            return reader.ask({**request, "snapshot": snapshot, "damage": damage})
         finally:
             self.readers.put(reader)
 
     def prepare(self, name: str, make) -> bool:
-        """Makes a table and reads it undamaged; false when it cannot be read yet."""
+        """Makes a table; whether something of it can be damaged."""
         warehouse = self.arguments.work / "tables" / name
         shutil.rmtree(warehouse, ignore_errors=True)
         warehouse.mkdir(parents=True)
-        try:
-            make(warehouse)
-        except NotImplementedError as error:
-            print(f"{name}: cannot be written yet: {str(error).splitlines()[0]}")
-            return False
-        folder = warehouse / tables.DATABASE / "t"
-        newest = max(folder.glob("schema/schema-*"), key=lambda path: int(path.name.split("-")[1]))
-        fields = [field["name"] for field in json.loads(newest.read_text())["fields"]]
-        snapshots = sorted(int(path.name.split("-")[1]) for path in folder.glob("snapshot/snapshot-*"))
-        self.columns[name] = fields
-        for column in [None, fields[0]]:
-            answers = [self.reading(warehouse, "core", column, snapshot) for snapshot in [None, *snapshots[:-1]]]
-            if "rows" not in answers[0]:
-                print(f"{name}: cannot be read yet: {answers[0]['error'].splitlines()[0]}")
-                return False
-            rows = answers[0]["rows"]
-            older = [a["rows"] for a in answers[1:] if a.get("rows") not in (None, rows)]
-            self.expected[name, column] = {"rows": rows, "older": older}
-        return True
+        make(warehouse)
+        newest = max(warehouse.glob("*.db/t/schema/schema-*"), key=number_of)
+        self.first_column[name] = json.loads(newest.read_text())["fields"][0]["name"]
+        return bool(self.damageable(name, warehouse))
 
-    def has_kind(self, name: str) -> bool:
-        files = (self.arguments.work / "tables" / name).rglob("*.*")
-        return self.arguments.kind is None or any(kind_of(path) == self.arguments.kind for path in files)
+    def damageable(self, name: str, warehouse: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+        """Files by kind; of what is carried between processes none."""
+        kinds = collections.defaultdict(list)
+        for path in sorted(warehouse.rglob("*")):
+            if path.is_file() and path.stat().st_size:
+                kinds[kind_of(path)].append(path)
+        if name in tables.CHANGED:
+            kinds |= {kind: [] for kind in CARRIED}
+        wanted = self.arguments.kinds and self.arguments.kinds.split(",")
+        return {kind: paths for kind, paths in kinds.items() if not wanted or kind in wanted}
+
+    def expect(self, name: str, route: str, column: str | None) -> dict:
+        """The rows of an undamaged table after what a route does; and those if there were only older snapshots."""
+        with self.lock:
+            if (name, route, column) not in self.expected:
+                self.expected[name, route, column] = self.learn(name, route, column)
+            return self.expected[name, route, column]
+
+    def learn(self, name: str, route: str, column: str | None) -> dict:
+        source = self.arguments.work / "tables" / name
+        snapshots = sorted(map(number_of, source.glob("*.db/t/snapshot/snapshot-*")))
+        if route in ("core", "daft"):
+            answers = [self.ask(source, "core", column, snapshot=snapshot) for snapshot in [None, *snapshots[:-1]]]
+        else:
+            answers = [self.after(source, route, column, snapshot) for snapshot in reversed(snapshots)]
+        rows = answers[0].get("rows")
+        return {"rows": rows, "older": [a["rows"] for a in answers[1:] if a.get("rows") not in (None, rows)]}
+
+    def after(self, source: pathlib.Path, route: str, column: str | None, snapshot: int) -> dict:
+        """What a table has when `snapshot` is its last before a route changes it."""
+        copy = self.arguments.work / "undamaged"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(source, copy)
+        for path in copy.glob("*.db/t/snapshot/*"):
+            if path.name in ("LATEST", "EARLIEST") or number_of(path) > snapshot:
+                path.unlink()
+        return self.ask(copy, route, column)
+
+    def route(self, dice: random.Random, name: str, kind: str, column: str | None) -> str:
+        if kind in CARRIED:
+            return "compact"
+        if kind == "hashes" and name in tables.CHANGED and dice.random() < 0.5:
+            return "upsert"  # nobody else looks at them
+        # Daft has references where blobs are in arrays and maps.
+        reads = "daft" if dice.random() < self.arguments.daft and name not in tables.NESTED_BLOBS else "core"
+        changes = [*routes.ROUTES] if name in tables.CHANGED else ["compact", reads, reads]
+        route = dice.choice([*changes, reads])
+        # Some tables of others can be read, and not be compacted.
+        return route if self.expect(name, route, column)["rows"] is not None else reads
 
     def round(self, number: int, names: list[str]) -> dict:
         dice = random.Random(self.arguments.seed * 1_000_000 + number)
         ours = [name for name in names if name in tables.OURS]
         name = dice.choice(dice.choice([part for part in (ours, names) if part]))
-        source = self.arguments.work / "tables" / name
         warehouse = self.arguments.work / "rounds" / f"{number}"
-        shutil.copytree(source, warehouse)
-        files = [path for path in warehouse.rglob("*") if path.is_file() and path.stat().st_size]
-        kinds = collections.defaultdict(list)
-        for path in sorted(files):
-            if self.arguments.kind in (None, kind_of(path)):
-                kinds[kind_of(path)].append(path)
-        path = dice.choice(kinds[dice.choice(sorted(kinds))])
-        data = path.read_bytes()
-        another = dice.choice([p for p in sorted(files) if p != path]).read_bytes()
-        corruption = dice.choice(corruptions.ALL)
-        damaged = corruption(dice, data, another)
-        if damaged is None:
-            path.unlink()
+        shutil.copytree(self.arguments.work / "tables" / name, warehouse)
+        kinds = self.damageable(name, warehouse)
+        kind = dice.choice(sorted(kinds))
+        column = dice.choice([None, self.first_column[name]])
+        route = self.route(dice, name, kind, column)
+        case = {"number": number, "table": name, "kind": kind, "route": route, "column": column, "moves_blobs": False}
+        case |= {"patience": 5 * (self.arguments.processes > 1), "file": "", "old_size": 0, "new_size": 0}
+        damage = None
+        if kind in CARRIED:
+            damage = [kind, dice.randrange(2**32)]
+            case |= {"corruption": "on its way", "unchanged": False, "replaced_by": None}
         else:
-            path.write_bytes(damaged)
-        # Daft has references where blobs are in arrays and maps.
-        route = "daft" if dice.random() < self.arguments.daft and name not in tables.NESTED_BLOBS else "core"
-        if name in tables.KEYED:
-            route = dice.choice(["compact", "upsert", route])
-        column = dice.choice([None, self.columns[name][0]])
-        case = {
-            "number": number,
-            "table": name,
-            "kind": kind_of(path),
-            "file": path.name,
-            "corruption": corruption.__name__,
-            "route": route,
-            "column": column,
-            "old_size": len(data),
-            "new_size": len(damaged or b""),
-            "moves_blobs": kind_of(path) == "blob" and moves_blobs(data, damaged),
-            "patience": 5 * (self.arguments.processes > 1),
-        }
-        answer = self.reading(warehouse, route, column)
-        case["outcome"] = classify(case, answer, self.expected[name, column])
-        case["unchanged"] = damaged == data
+            case |= damage_one(dice, kinds[kind], warehouse)
+        answer = self.ask(warehouse, route, column, damage=damage)
+        case["outcome"] = classify(case, answer, self.expect(name, route, column))
         case["error"] = answer.get("error", "")
         case["error_kind"] = answer.get("kind", "")
-        case["named"] = path.name in case["error"]
+        case["litter"] = answer.get("litter", [])
+        case["named"] = case["file"] in case["error"]
         case["seconds"] = answer["seconds"]
         if case["outcome"] in ("correct", "error"):
             shutil.rmtree(warehouse)
@@ -221,7 +140,7 @@ class Damage:
     def run(self) -> list[dict]:
         makers = {**tables.OURS, **tables.golden()}
         wanted = self.arguments.tables.split(",") if self.arguments.tables else list(makers)
-        names = [name for name in wanted if self.prepare(name, makers[name]) and self.has_kind(name)]
+        names = [name for name in wanted if self.prepare(name, makers[name])]
         shutil.rmtree(self.arguments.work / "rounds", ignore_errors=True)
         with concurrent.futures.ThreadPoolExecutor(self.arguments.processes) as pool:
             numbers = self.arguments.only or range(self.arguments.count)
@@ -229,6 +148,27 @@ class Damage:
         while not self.readers.empty():
             self.readers.get().close()
         return cases
+
+
+def number_of(path: pathlib.Path) -> int:
+    return int(path.name.split("-")[1])
+
+
+def damage_one(dice: random.Random, paths: list[pathlib.Path], warehouse: pathlib.Path) -> dict:
+    """Damages one of some files, rather one of the newest, which the table still has; says how."""
+    by_age = sorted(paths, key=lambda path: path.stat().st_mtime_ns)
+    path, corruption = dice.choice(dice.choice([by_age, by_age[-3:], by_age[-1:]])), dice.choice(corruptions.ALL)
+    others = [other for other in sorted(warehouse.rglob("*")) if other.is_file() and other != path]
+    data, other = path.read_bytes(), dice.choice(others)
+    damaged = corruption(dice, data, other.read_bytes())
+    moved = kind_of(path) == "blob" and moves_blobs(data, damaged)
+    if damaged is None:
+        path.unlink()
+    else:
+        path.write_bytes(damaged)
+    replaced_by = kind_of(other) if corruption is corruptions.other else None
+    case = {"file": path.name, "corruption": corruption.__name__, "unchanged": damaged == data, "moves_blobs": moved}
+    return {**case, "replaced_by": replaced_by, "old_size": len(data), "new_size": len(damaged or b"")}
 
 
 def report(cases: list[dict]) -> list[str]:
@@ -243,7 +183,7 @@ def report(cases: list[dict]) -> list[str]:
     )
     for place, count in sorted(wrong.items()):
         print("  other rows, which nothing in the format tells:", *place, count)
-    errors = [case for case in cases if case["outcome"] == "error"]
+    errors = [case for case in cases if case["outcome"] == "error" and case["file"]]
     named = sum(case["named"] for case in errors) / max(1, len(errors))
     print(f"{len(errors)} errors, of which {named:.1%} name the file; the slowest answer took", end=" ")
     print(f"{max(case['seconds'] for case in cases):.1f} s")
@@ -262,7 +202,7 @@ def main() -> int:
     parser.add_argument("--daft", type=float, default=0.15, help="part of the reads that go through Daft")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--tables", help="names, separated by commas")
-    parser.add_argument("--kind", help="the only kind of file to damage")
+    parser.add_argument("--kinds", help="the only kinds of files to damage, separated by commas")
     parser.add_argument("--only", type=int, nargs="*", help="numbers of rounds to run again")
     arguments = parser.parse_args()
     arguments.work = arguments.work.resolve()

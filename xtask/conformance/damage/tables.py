@@ -1,7 +1,9 @@
 """The tables that are damaged: of ours in each format, and the golden ones of other writers."""
 
+import dataclasses
 import datetime
 import decimal
+import hashlib
 import pathlib
 import random
 import shutil
@@ -65,9 +67,9 @@ def rows(dice: random.Random, columns: list, first: int, count: int) -> pa.Table
 
 def append(table, data: pa.Table) -> None:
     builder = table.new_batch_write_builder()
-    write, commit = builder.new_write(), builder.new_commit()
-    write.write_arrow(data)
-    commit.commit(write.prepare_commit())
+    with builder.new_write() as write, builder.new_commit() as commit:
+        write.write_arrow(data)
+        commit.commit(write.prepare_commit())
 
 
 def ours(warehouse: pathlib.Path, columns: list, options: dict, *, partition: list, counts: list[int]) -> None:
@@ -114,24 +116,46 @@ def blobs(warehouse: pathlib.Path, columns: list, options: dict) -> None:
 
 
 KEYED_COMMITS = 5
-KEYED_SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False), ("name", pa.string()), ("version", pa.int64())])
+KEYED_COLUMNS = [("id", pa.int64()), ("name", pa.string()), ("version", pa.int64()), ("place", pa.string())]
 
 
 def versions(number: int) -> pa.Table:
-    """The rows of one commit to a table with keys: some new ones, and some of the commits before."""
-    ids = range(number * 20, number * 20 + 60)
-    names = [f"row {id} of {number}" for id in ids]
-    return pa.table([pa.array(ids, pa.int64()), names, pa.array([number] * 60, pa.int64())], schema=KEYED_SCHEMA)
+    """The rows of one commit to a table with keys: some new ones, and some of the commits before, in another place.
+
+    Each commit is smaller than the one before, and hardly compressible, so that compactions leave files beneath. The
+    one after the last has keys of the first again.
+    """
+    ids = [*range(number * 16, number * 16 + 60 - number * 10)]
+    if number == KEYED_COMMITS:
+        ids += range(16)
+    names = [f"row {id} of {number}: {hashlib.sha256(b'%d of %d' % (id, number)).hexdigest()}" for id in ids]
+    places = ["abc"[(id + number) % 3] for id in ids]
+    fields = [pa.field(name, kind, nullable=name not in ("id", "place")) for name, kind in KEYED_COLUMNS]
+    return pa.table([pa.array(ids, pa.int64()), names, pa.array([number] * len(ids)), places], pa.schema(fields))
 
 
-def keyed(warehouse: pathlib.Path, options: dict) -> None:
-    """Files of several levels, which a compaction merges, and of which the last commit wrote the newest."""
-    catalog = pypaimon.CatalogFactory.create({"warehouse": str(warehouse)})
-    catalog.create_database("damage", True)
-    schema = pypaimon.Schema.from_pyarrow_schema(KEYED_SCHEMA, primary_keys=["id"], options=options)
-    catalog.create_table(TABLE, schema, False)
-    for number in range(KEYED_COMMITS):
-        append(catalog.get_table(TABLE), versions(number))
+@dataclasses.dataclass(frozen=True)
+class Changed:
+    """A table with keys, which is written to and compacted as well.
+
+    It has files of several levels, which a compaction merges, and of which the last commits wrote the newest.
+    """
+
+    options: dict[str, str]
+    partition: tuple[str, ...] = ()
+
+    def make(self, warehouse: pathlib.Path) -> None:
+        catalog = pypaimon.CatalogFactory.create({"warehouse": str(warehouse)})
+        catalog.create_database("damage", True)
+        schema = pypaimon.Schema.from_pyarrow_schema(
+            versions(0).schema, primary_keys=["id"], partition_keys=[*self.partition], options=self.options
+        )
+        catalog.create_table(TABLE, schema, False)
+        table = catalog.get_table(TABLE)
+        for number in range(KEYED_COMMITS):
+            append(table, versions(number))
+            if number == 2:
+                table.compact(full=True)
 
 
 #: Tables with blobs in arrays and maps.
@@ -141,16 +165,23 @@ DELETIONS = {"deletion-vectors.enabled": "true", "metadata.stats-mode": "full"}
 BLOBS = [("id", pa.int64()), ("name", pa.string()), ("image", pa.large_binary()), ("sound", pa.large_binary())]
 IN_ARRAYS = [("pages", pa.list_(pa.large_binary())), ("parts", pa.map_(pa.string(), pa.large_binary()))]
 
-#: Tables with keys, which are compacted and written to again as well.
-KEYED = {
-    "keyed": {"bucket": "2", "write-only": "true"},
-    "keyed-changelog": {"bucket": "1", "changelog-producer": "lookup"},
-    "keyed-deletions": {"bucket": "1", "deletion-vectors.enabled": "true", "num-sorted-run.compaction-trigger": "9"},
-    "dynamic": {"bucket": "-1", "dynamic-bucket.target-row-num": "50", "write-only": "true"},
+VECTORS = {"deletion-vectors.enabled": "true", "num-sorted-run.compaction-trigger": "9"}
+HASHED = {"bucket": "-1", "dynamic-bucket.target-row-num": "50"}
+WAITING = {"bucket": "-2", "postpone.batch-write-fixed-bucket": "false", "postpone.default-bucket-num": "2"}
+LEFT_ALONE = {"write-only": "true"}
+
+CHANGED = {
+    "keyed": Changed({"bucket": "2", **LEFT_ALONE}),
+    "keyed-changelog": Changed({"bucket": "1", "changelog-producer": "lookup"}),
+    "keyed-deletions": Changed({"bucket": "1", **VECTORS}),
+    "dynamic": Changed({**HASHED, **LEFT_ALONE}),
+    "dynamic-deletions": Changed({**HASHED, **VECTORS, "deletion-vectors.bitmap64": "true"}),
+    "across": Changed({**HASHED, **LEFT_ALONE}, partition=("place",)),
+    "postponed": Changed({**WAITING, **LEFT_ALONE}),
 }
 
 OURS = {
-    **{name: lambda w, options=options: keyed(w, options) for name, options in KEYED.items()},
+    **{name: table.make for name, table in CHANGED.items()},
     "blobs": lambda w: blobs(w, BLOBS, DELETIONS),
     "blobs-rolled": lambda w: blobs(w, BLOBS, {**DELETIONS, "blob.target-file-size": "200 b"}),
     "blobs-nested": lambda w: blobs(w, BLOBS[:2] + IN_ARRAYS, DELETIONS),

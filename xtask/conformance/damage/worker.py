@@ -1,8 +1,10 @@
-"""Reads tables, one after the other, as JSON lines on standard input say: {"warehouse", "route", "filter"}.
+"""Reads tables, one after the other, as JSON lines on standard input say: {"warehouse", "route", "column", "snapshot",
+"damage"}.
 
 Each answer has `rows` (sorted, as text) or `error` and its `kind`; `bytes` is how much the memory grew at its peak. The
-address space is bounded, so that a request for very much memory shows. Routes `compact` and `upsert` compact a table
-before it is read, or write its newest rows again; `published` is whether a compaction that failed left a snapshot.
+address space is bounded, so that a request for very much memory shows. The routes of `routes.py` change a table before
+it is read; `damage` is what of a compaction is damaged on its way, and a seed. When such a change fails, `published` is
+whether it left a snapshot all the same, and `litter` what files it left that no snapshot has.
 """
 
 import json
@@ -15,7 +17,7 @@ import daft
 import pyarrow as pa
 import pypaimon
 import pypaimon.daft
-import tables
+import routes
 from tables import TABLE
 
 ADDRESS_SPACE = 6 << 30
@@ -35,10 +37,6 @@ def read(warehouse: str, route: str, column: str | None, snapshot: int | None) -
             frame = frame.where(daft.col(column).not_null())
         return with_blobs(frame, options).to_arrow()
     table = pypaimon.CatalogFactory.create(options).get_table(TABLE)
-    if route == "compact":
-        table.compact(full=True)
-    if route == "upsert":
-        tables.append(table, tables.versions(tables.KEYED_COMMITS - 1))
     if snapshot:
         table = table.copy({"scan.snapshot-id": str(snapshot)})
     builder = table.new_read_builder()
@@ -60,8 +58,36 @@ def with_blobs(frame: daft.DataFrame, options: dict) -> daft.DataFrame:
     )
 
 
-def snapshots_of(warehouse: str) -> set[str]:
-    return {path.name for path in pathlib.Path(warehouse).glob("*.db/t/snapshot/snapshot-*")}
+def change(warehouse: str, route: str, damage: list | None) -> None:
+    table = pypaimon.CatalogFactory.create({"warehouse": warehouse}).get_table(TABLE)
+    if damage:
+        routes.carried(table, *damage)
+    else:
+        routes.ROUTES[route](table)
+
+
+def files_of(warehouse: str) -> set[str]:
+    """All files but hints."""
+    paths = pathlib.Path(warehouse).rglob("*")
+    return {str(path) for path in paths if path.is_file() and path.name not in ("LATEST", "EARLIEST")}
+
+
+def answer_to(warehouse: str, route: str, column: str | None, snapshot: int | None, damage: list | None) -> dict:
+    """Whoever asks for `snapshot` of a route wants the table as it was then, and has a copy of its own."""
+    before, changed = files_of(warehouse), False
+    try:
+        if damage or route in routes.ROUTES:
+            change(warehouse, route, damage)
+            changed, snapshot = True, None
+        return {"rows": rows_of(read(warehouse, route, column, snapshot))}
+    except BaseException as error:  # a panic of Rust is no `Exception`
+        answer = {"kind": type(error).__name__, "error": str(error)}
+        if changed or answer["kind"] == "NotVisibleError":
+            return answer
+        left = files_of(warehouse) - before
+        published = any("/snapshot/" in path for path in left)
+        # Whoever carries pieces of a compaction has to delete what they came to.
+        return {**answer, "published": published, "litter": [] if published or damage else sorted(left)}
 
 
 def rows_of(table: pa.Table) -> list[str]:
@@ -85,14 +111,7 @@ def main() -> None:
         request = json.loads(line)
         pathlib.Path("/proc/self/clear_refs").write_text("5")
         before = memory("VmRSS")
-        snapshots = snapshots_of(request["warehouse"])
-        answer = {}
-        try:
-            answer["rows"] = rows_of(read(**request))
-        except BaseException as error:  # a panic of Rust is no `Exception`
-            answer["kind"] = type(error).__name__
-            answer["error"] = str(error)
-            answer["published"] = request["route"] == "compact" and snapshots_of(request["warehouse"]) != snapshots
+        answer = answer_to(**request)
         answer["bytes"] = memory("VmHWM") - before
         print(json.dumps(answer), file=out, flush=True)
 

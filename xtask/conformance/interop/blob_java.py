@@ -1,15 +1,8 @@
 """Java Paimon as a peer of blob_worker.py: the same requests in those of its driver (see ../java)."""
 
-import json
 import pathlib
 
-from java_peer import NESTED, JavaPeer, Table
-
-
-def create(table: Table, plan: dict) -> dict:
-    types = {column["name"]: NESTED.get(column["type"], column["type"]) for column in plan["columns"]}
-    table.create(types, plan["partition"], plan["options"])
-    return {}
+from java_peer import JavaPeer, Table, answer_to, create
 
 
 def step(table: Table, step: dict, columns: list[dict], **_) -> dict:
@@ -27,15 +20,7 @@ def step(table: Table, step: dict, columns: list[dict], **_) -> dict:
 
 
 def read(table: Table, question: dict) -> dict:
-    names = [column["name"] for column in question["columns"]]
-    asked = {"columns": names}
-    if question["filters"]:
-        asked["filter"] = ["and", *question["filters"]]
-    if question["tag"]:
-        asked["options"] = {"scan.tag-name": question["tag"]}
-    answer = table.system("row_tracking").ask("read", **asked)
-    order = [answer["columns"].index(name) for name in names]
-    return {"rows": [json.dumps([row[i] for i in order], ensure_ascii=False) for row in answer["rows"]]}
+    return answer_to(table.system("row_tracking"), question)
 
 
 def blob_java(jar: pathlib.Path) -> JavaPeer:

@@ -14,6 +14,8 @@ from plan import FILTERED, NOT_NULL, PARTITIONS, Draw, values_of
 BLOBS = ["BLOB", "ARRAY<BLOB>", "MAP<STRING, BLOB>", "MAP<INT, BLOB>"]
 ROW_ID = {"id": -1, "name": "_ROW_ID", "type": "BIGINT"}
 
+# Who compacts.
+COMPACTING = ("ours", "java")
 # Who can be asked for tags, and who for blobs that are NULL.
 OURS = ["ours", "daft"]
 
@@ -29,6 +31,7 @@ class BlobDraw(Draw):
     def __init__(self, seed: int, writers: list[str], readers: list[str]):
         self.random = random.Random(f"blob {seed} {writers}")
         self.writers = writers
+        self.compacting = [writer for writer in writers if writer in COMPACTING]
         self.with_java = "java" in (*writers, *readers)
         self.keys = 0
         self.format = self.random.choice(["parquet", "parquet", "parquet", "avro", "orc"])
@@ -39,20 +42,22 @@ class BlobDraw(Draw):
         for kind in self.values:  # what peers get wrong in any table (see defects.py) stays out of these
             if self.format == "orc" and kind.startswith("TIMESTAMP"):
                 self.values[kind] = [value for value in self.values[kind] if value > -(2**53)]
-        self.compressing = [*writers, "java"] if self.with_java else writers  # Java compacts
+        self.codecs_of = [*writers, "java"] if self.with_java else writers  # Java compacts
         self.plan = {**self.table(), "steps": []}
         self.deletes = "deletion-vectors.enabled" in self.plan["options"]
         self.columns = [dict(column) for column in self.plan["columns"]]
         self.model = Model(self.plan)
         while len(self.plan["steps"]) < 2 or (self.chance(0.85) and len(self.plan["steps"]) < 10):
             step = self.step()
-            step["by"] = "java" if step["do"] == "compact" else self.random.choice(self.able(step))
+            step["by"] = self.random.choice(self.able(step))
             self.plan["steps"].append(step)
             self.model.step(step)
         self.plan["questions"] = list(self.questions())
 
     def able(self, step: dict) -> list[str]:
         """Who can carry a step out: Java 1.4 updates whole files only, and takes no descriptors from the driver."""
+        if step["do"] == "compact":
+            return self.compacting
         java = step["do"] not in ("update", "delete", "delete_where") and "descriptors" not in step
         return [writer for writer in self.writers if writer != "java" or java]
 
@@ -86,7 +91,7 @@ class BlobDraw(Draw):
             "row-tracking.enabled": "true",
             "data-evolution.enabled": "true",
             "file.format": self.format,
-            "file.compression": self.random.choice(compressions(self.format, self.compressing)),
+            "file.compression": self.random.choice(compressions(self.format, self.codecs_of)),
             "metadata.stats-mode": self.random.choice(["full", "none"]),
         }
         if self.with_java:  # which has no deletion vectors beside data evolution, before 2.0
@@ -112,10 +117,11 @@ class BlobDraw(Draw):
             return self.write(self.written_columns())
         if choice < 0.65 and self.writers != ["java"] and (step := self.update(live)):
             return step
+        # Where there is nothing to compact there is no commit, and a tag is of the last one's schema.
+        if choice < 0.73 and self.compacting and self.model.written == self.model.columns:
+            return {"do": "compact", "full": self.chance(0.6)}
         if choice < 0.80 and self.deletes:
             return self.delete(live)
-        if choice < 0.75 and "java" in self.writers:
-            return {"do": "compact"}
         if choice < 0.85 and self.overwritable():
             return {**self.write(), "do": "overwrite"}
         if choice < 0.92:

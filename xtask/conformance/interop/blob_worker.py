@@ -51,6 +51,8 @@ def step(catalog, request: dict) -> None:
     table = catalog.get_table(TABLE)
     if step["do"] == "tag":
         table.create_tag(step["name"])
+    elif step["do"] == "compact":
+        table.compact(full=step["full"])
     elif step["do"] in ("write", "overwrite"):
         written(table, request, step)()
     else:

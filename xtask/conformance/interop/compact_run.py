@@ -13,23 +13,31 @@ import sys
 
 from compact_model import CompactModel, Replay
 from compact_plan import draw_plan
+from histories import Run, carry_out, difference, workers_of
 from keyed_java import keyed_java
 from keyed_plan import spelt, unordered
-from keyed_run import Run, carry_out, difference, parse, started
+from peer import OURS, PEERS, arguments_of
 
-PEERS = ["pypaimon", "pypaimon-rust"]
-DIRECTIONS = [(["ours"], ["ours", "daft", *PEERS])]
-JAVA = [(["ours", "java"], ["ours", "daft", *PEERS, "java"])]
+DIRECTIONS = [(["ours"], [*OURS, *PEERS])]
+JAVA = [(["ours", "java"], [*OURS, *PEERS, "java"])]
 WITHOUT_US = [(["java"], [*PEERS, "java"])]
 
 
 class CompactRun(Run):
     """Histories, the model of the one under way, and what was found in all."""
 
-    kind, draw_plan = "compact", staticmethod(draw_plan)
+    kind = "compact"
+
+    def draw_plan(self, seed: int, writers: list[str], readers: list[str]) -> dict:
+        return draw_plan(seed, writers, readers)
+
+    def title(self, plan: dict) -> str:
+        return plan["options"]["merge-engine"]
+
+    def begin(self, plan: dict) -> None:
+        self.model = CompactModel(plan)
 
     def write(self, plan: dict, warehouse: str, where: str) -> bool:
-        self.model = CompactModel(plan)
         if not super().write(plan, warehouse, where):
             return False
         if plan["options"].get("changelog-producer"):
@@ -37,9 +45,7 @@ class CompactRun(Run):
                 self.read_changelog(plan, warehouse, f"{where}, changelog read by {reader}", reader)
         return True
 
-    def after_step(self, plan: dict, warehouse: str, where: str, step: dict | None) -> None:
-        if step is None:
-            return
+    def after_step(self, plan: dict, warehouse: str, where: str, step: dict) -> bool:
         self.model.step(step)
         columns = self.model.columns
         rows = [[row.get(column["id"]) for column in columns] for row in self.model.rows()]
@@ -50,6 +56,7 @@ class CompactRun(Run):
         if wrong := difference(plan, question | {"rows": rows}, answer):
             names = ",".join(column["name"] for column in columns)
             self.judge(plan, f"{where} ({step['do']}), read by {reader}: {names}", reader, wrong)
+        return True
 
     def read_changelog(self, plan: dict, warehouse: str, where: str, reader: str) -> None:
         columns = self.model.columns
@@ -94,9 +101,9 @@ class CompactRun(Run):
 
 
 def main() -> int:
-    arguments = parse(__doc__)
+    arguments = arguments_of(__doc__, seeds=8)
     directions = WITHOUT_US if arguments.without_us else JAVA if arguments.java else DIRECTIONS
-    run = CompactRun(started(arguments, directions, "keyed_worker.py", keyed_java), arguments.work)
+    run = CompactRun(workers_of(arguments, directions, "keyed_worker.py", keyed_java), arguments.work)
     return carry_out(run, directions, arguments.first_seed, arguments.seeds, "tables that are compacted")
 
 

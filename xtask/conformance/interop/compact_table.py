@@ -27,6 +27,9 @@ class CompactTable(TableDraw):
         buckets = ["fixed"] if not self.complete else BUCKETS if "ours" in writers else OF_JAVA_ALONE
         self.buckets = draw.choice(buckets)
         self.moves = self.buckets == "across"
+        # Java 1.4 deletes no key from the partition that it leaves where a column says the kinds of rows: it reads the
+        # kind anew, and cannot write to the table any more. Of (1, 'a', '+I') and then (1, 'b', '+I') it reads both.
+        self.tells_kinds = not (self.moves and engine == "deduplicate" and "java" in writers)
         automatic = self.complete and self.chance(0.6)
         self.maintained = {"write-only": "false" if automatic else "true"} | self.draw_vectors("java" in readers)
         if self.complete and self.chance(0.5):

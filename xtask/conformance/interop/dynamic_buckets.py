@@ -1,7 +1,8 @@
 """Dynamic buckets as Java assigns them: the same rows in many commits, ours from several Daft tasks each.
 
-Afterwards both tables have the same hashes in the same number of buckets of each partition, every key in one bucket,
-and as many keys in a bucket as hashes in its index. Then each goes on in the table of the other.
+Afterwards the buckets of both tables have the same hashes, every key is in one bucket, and there are as many keys in a
+bucket as hashes in its index. Then each goes on in the table of the other. Where the number of buckets is bounded, rows
+of new keys go to any full one, so that only the hashes of a partition are the same.
 
     python dynamic_buckets.py --java DRIVER.JAR --work FOLDER --first-seed 1 --seeds 4
 """
@@ -51,11 +52,9 @@ class Comparison:
             indexes = {first: self.indexes(table) for first, table in self.tables.items()}
             for first in self.tables:
                 found += [f"seed {self.seed}, {first} first: {what}" for what in self.wrong(first, indexes[first])]
-            hashes = [{place: sorted(itertools.chain(*of)) for place, of in each.items()} for each in indexes.values()]
-            if hashes[0] != hashes[1]:
-                found.append(f"seed {self.seed}: other hashes: {indexes}")
-            if not self.bounded and len({str(counted(each)) for each in indexes.values()}) != 1:
-                found.append(f"seed {self.seed}: other numbers of buckets: {[counted(i) for i in indexes.values()]}")
+            ours, java = (self.comparable(each) for each in indexes.values())
+            if ours != java:
+                found.append(f"seed {self.seed}: other hashes: ours {ours}, Java's {java}")
         return found
 
     def commit(self, changed_hands: bool) -> None:
@@ -64,22 +63,28 @@ class Comparison:
             for _ in range(self.random.choice([1, 10, 30]))
         ]
         rows = list({tuple(row[:2]): row for row in rows}.values())
+        parts = [rows[task::TASKS] for task in range(min(TASKS, len(rows)))]
         self.rows |= {tuple(row[:2]): row for row in rows}
         for first, table in self.tables.items():
             if (first == "ours") != changed_hands:
-                parts = [rows[task::TASKS] for task in range(min(TASKS, len(rows)))]
                 frames = [daft.from_pydict(dict(zip(COLUMNS, map(list, zip(*part))))) for part in parts]
                 frame = functools.reduce(daft.DataFrame.concat, frames)
                 write_paimon(frame, table.name, {"warehouse": str(self.warehouse)})
             else:
-                table.write(*rows)
+                table.write(*itertools.chain(*parts))
 
     def indexes(self, table: Table) -> dict[str, list[list[int]]]:
         """By partition, the hashes of each bucket."""
         found = collections.defaultdict(list)
-        for index in table.ask("indexes")["indexes"]:
+        for index in sorted(table.ask("indexes")["indexes"], key=lambda index: index["bucket"]):
             found[index["partition"][0]].append(index["hashes"])
         return dict(found)
+
+    def comparable(self, indexes: dict[str, list[list[int]]]) -> dict[str, list]:
+        """What both tables must have: of each partition the sets of hashes, by bucket where that is known."""
+        if self.bounded:
+            return {partition: sorted(itertools.chain(*buckets)) for partition, buckets in indexes.items()}
+        return {partition: [sorted(bucket) for bucket in buckets] for partition, buckets in indexes.items()}
 
     def wrong(self, first: str, indexes: dict[str, list[list[int]]]):
         """What is wrong with one table."""
@@ -109,10 +114,6 @@ class Comparison:
         sizes = {partition: sorted(map(len, buckets)) for partition, buckets in indexes.items()}
         if sizes != {partition: sorted(counts.values()) for partition, counts in keys.items()}:
             yield f"buckets of {dict(keys)} keys have indexes of {sizes} hashes"
-
-
-def counted(indexes: dict[str, list]) -> dict[str, int]:
-    return {partition: len(buckets) for partition, buckets in sorted(indexes.items())}
 
 
 def main() -> int:

@@ -7,15 +7,13 @@ of all increments of a table that was only appended to is the whole table.
     python history.py --ours PYTHON --peers PYTHON --work FOLDER --first-seed 1 --seeds 10
 """
 
-import argparse
 import copy
 import itertools
-import pathlib
 import random
 import shutil
 import sys
 
-from run import Worker
+from peer import arguments_of, started
 
 # Who writes, and who reads what was written. pypaimon 2.1.0 does not delete what a fast-forward replaces, so its own
 # histories are without.
@@ -116,16 +114,8 @@ def wrong(wanted: list, answer: dict) -> str | None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ours", required=True)
-    parser.add_argument("--peers", required=True)
-    parser.add_argument("--work", type=pathlib.Path, required=True)
-    parser.add_argument("--first-seed", type=int, default=1)
-    parser.add_argument("--seeds", type=int, default=10)
-    arguments = parser.parse_args()
-
-    pythons = {"ours": arguments.ours, "pypaimon": arguments.peers}
-    workers = {name: Worker(name, python, "history_worker.py") for name, python in pythons.items()}
+    arguments = arguments_of(__doc__, seeds=10)
+    workers = started(arguments, ["ours", "pypaimon"], "history_worker.py")
     readings = unions = 0
     problems = []
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):

@@ -39,6 +39,26 @@ class JavaPeer:
         self.driver.close()
 
 
+def create(table: Table, plan: dict) -> dict:
+    """Makes the table of a plan of steps."""
+    types = {column["name"]: NESTED.get(column["type"], column["type"]) for column in plan["columns"]}
+    table.create(types, plan["partition"], plan["options"], primary_key=plan.get("key", []))
+    return {}
+
+
+def answer_to(table: Table, question: dict) -> dict:
+    """The rows that a question of a plan asks for."""
+    names = [column["name"] for column in question["columns"]]
+    asked = {"columns": names}
+    if question["filters"]:
+        asked["filter"] = ["and", *question["filters"]]
+    if question["tag"]:
+        asked["options"] = {"scan.tag-name": question["tag"]}
+    answer = table.ask("read", **asked)
+    order = [answer["columns"].index(name) for name in names]
+    return {"rows": [json.dumps([row[i] for i in order], ensure_ascii=False) for row in answer["rows"]]}
+
+
 def java_peer(jar: pathlib.Path) -> JavaPeer:
     """Answers what `worker.py` answers."""
     return JavaPeer(jar, write=write, read=read, compact=compact)

@@ -3,13 +3,7 @@
 import json
 import pathlib
 
-from java_peer import NESTED, JavaPeer, Table
-
-
-def create(table: Table, plan: dict) -> dict:
-    types = {column["name"]: NESTED.get(column["type"], column["type"]) for column in plan["columns"]}
-    table.create(types, plan["partition"], plan["options"], primary_key=plan["key"])
-    return {}
+from java_peer import JavaPeer, Table, answer_to, create
 
 
 def step(table: Table, step: dict, **_) -> dict:
@@ -26,18 +20,6 @@ def step(table: Table, step: dict, **_) -> dict:
     return {}
 
 
-def read(table: Table, question: dict) -> dict:
-    names = [column["name"] for column in question["columns"]]
-    asked = {"columns": names}
-    if question["filters"]:
-        asked["filter"] = ["and", *question["filters"]]
-    if question["tag"]:
-        asked["options"] = {"scan.tag-name": question["tag"]}
-    answer = table.ask("read", **asked)
-    order = [answer["columns"].index(name) for name in names]
-    return {"rows": [json.dumps([row[i] for i in order], ensure_ascii=False) for row in answer["rows"]]}
-
-
 def changelog(table: Table, columns: list[str]) -> dict:
     """The changes that each snapshot has in its changelog."""
     changes = {}
@@ -52,4 +34,4 @@ def changelog(table: Table, columns: list[str]) -> dict:
 
 def keyed_java(jar: pathlib.Path) -> JavaPeer:
     """Answers what `keyed_worker.py` answers."""
-    return JavaPeer(jar, create=create, step=step, read=read, changelog=changelog)
+    return JavaPeer(jar, create=create, step=step, read=answer_to, changelog=changelog)

@@ -73,6 +73,7 @@ class TableDraw:
 
     functions = sorted(FUNCTIONS)
     moves = False  # whether a key may be in any partition
+    tells_kinds = True  # whether a column may say the kinds of rows
     blanks = True  # whether text that is nothing to a list may be all there is of it
 
     def __init__(self, draw: random.Random, engine: str, writers: list[str], readers: list[str]):
@@ -121,7 +122,7 @@ class TableDraw:
             deletes = self.partial_update(columns, options)
         if engine == "aggregation":
             deletes = self.aggregation(columns, options)
-        if deletes and (not self.complete or self.chance(0.5)):
+        if deletes and self.tells_kinds and (not self.complete or self.chance(0.5)):
             columns["rk"] = "STRING"
             options["rowkind.field"] = "rk"
         self.deletes = deletes

@@ -12,18 +12,14 @@ With `--java`, Java Paimon writes and reads in place of the Python peers. With `
 other, which shows their own defects.
 """
 
-import argparse
-import json
 import pathlib
 import shutil
-import subprocess
 import sys
 
 import defects
 from java_peer import java_peer
+from peer import arguments_of, started
 from plan import draw_plan, expected
-
-HERE = pathlib.Path(__file__).parent
 
 # Who writes, and who reads what was written: (writer, readers).
 PYTHON = [("ours", ["ours", "pypaimon", "pypaimon-rust"]), ("pypaimon", ["ours"]), ("pypaimon-rust", ["ours"])]
@@ -33,33 +29,6 @@ JAVA_WITHOUT_US = [("java", ["java", "pypaimon", "pypaimon-rust"]), ("pypaimon",
 
 # Who compacts what was written, one after the other.
 COMPACTING = ["ours", "java"]
-
-
-class Worker:
-    """One implementation in a process of its own; requests and answers are JSON lines."""
-
-    def __init__(self, implementation: str, python: str, script: str = "worker.py"):
-        self.implementation = implementation
-        self.process = subprocess.Popen(
-            [python, str(HERE / script), implementation],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
-
-    def ask(self, **request):
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.implementation} died with exit code {self.process.wait()} at {request}")
-        answer = json.loads(line)
-        return answer
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 class Exchange:
@@ -106,11 +75,11 @@ class Exchange:
 
 
 def compacts(who: str, writer: str, plan: dict) -> bool:
-    """Whether `who` compacts such a table: Java's coordinator takes none with buckets; we have other local times."""
+    """Whether `who` compacts such a table: Java's coordinator takes none with buckets; others' local times differ."""
     if who == "java":
         return not plan["buckets"]
     local_times = any(column["type"].endswith("LOCAL TIME ZONE") for column in plan["columns"])
-    return not (writer == "java" and plan["format"] == "orc" and local_times)
+    return writer == "ours" or plan["format"] != "orc" or not local_times
 
 
 def difference(wanted: dict, answer: dict) -> str | None:
@@ -129,22 +98,12 @@ def difference(wanted: dict, answer: dict) -> str | None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ours", required=True)
-    parser.add_argument("--peers", required=True)
-    parser.add_argument("--work", type=pathlib.Path, required=True)
-    parser.add_argument("--first-seed", type=int, default=1)
-    parser.add_argument("--seeds", type=int, default=12)
-    parser.add_argument("--java", type=pathlib.Path)
-    parser.add_argument("--without-us", action="store_true")
-    arguments = parser.parse_args()
-
-    pythons = {"ours": arguments.ours, "pypaimon": arguments.peers, "pypaimon-rust": arguments.peers}
+    arguments = arguments_of(__doc__, seeds=12)
     directions = JAVA if arguments.java else PYTHON
     if arguments.without_us:
         directions = JAVA_WITHOUT_US if arguments.java else PYTHON_WITHOUT_US
-    names = sorted({name for writer, readers in directions for name in (writer, *readers)})
-    workers = {name: java_peer(arguments.java) if name == "java" else Worker(name, pythons[name]) for name in names}
+    names = {name for writer, readers in directions for name in (writer, *readers)}
+    workers = started(arguments, names, java=java_peer)
     run = Exchange(workers)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     for seed in seeds:

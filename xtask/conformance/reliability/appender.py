@@ -8,6 +8,7 @@ WAREHOUSE is a folder, or all options of the catalog as JSON. Where the table ha
 
 import json
 import sys
+from contextlib import closing
 
 import pyarrow as pa
 import pypaimon
@@ -15,26 +16,29 @@ import pypaimon
 BLOB_BYTES = 100_000
 
 
+def append(table, ids: list[int], *, overwrite: bool = False) -> None:
+    """Commits rows; `overwrite`: in place of all that are there."""
+    columns = [field.name for field in table.table_schema.fields]
+    builder = table.new_batch_write_builder()
+    if overwrite:
+        builder = builder.overwrite({})
+    rows = {"id": pa.array(ids, pa.int64())}
+    if "image" in columns:
+        rows["image"] = pa.array([b"%d" % id * (BLOB_BYTES // len(str(id))) for id in ids], pa.large_binary())
+    with closing(builder.new_write()) as write, closing(builder.new_commit()) as commit:
+        if len(rows) < len(columns):
+            write.with_write_type(list(rows))
+        write.write_arrow(pa.table(rows))
+        commit.commit(write.prepare_commit())
+
+
 def main(warehouse: str, name: str, first: int, count: int, overwrite: bool) -> None:
     options = json.loads(warehouse) if warehouse.startswith("{") else {"warehouse": warehouse}
     table = pypaimon.CatalogFactory.create(options).get_table(name)
-    columns = [field.name for field in table.table_schema.fields]
     print("ready", flush=True)
     sys.stdin.readline()
     for identity in range(first, first + count):
-        builder = table.new_batch_write_builder()
-        if overwrite:
-            builder = builder.overwrite({})
-        write, commit = builder.new_write(), builder.new_commit()
-        row = {"id": pa.array([identity], pa.int64())}
-        if "image" in columns:
-            row["image"] = pa.array([b"%d" % identity * (BLOB_BYTES // len(str(identity)))], pa.large_binary())
-        if len(row) < len(columns):
-            write.with_write_type(list(row))
-        write.write_arrow(pa.table(row))
-        commit.commit(write.prepare_commit())
-        write.close()
-        commit.close()
+        append(table, [identity], overwrite=overwrite)
         print("ack", identity, flush=True)
 
 

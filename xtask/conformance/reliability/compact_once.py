@@ -14,8 +14,8 @@ def compact(table) -> None:
     native = table.native
     identity = native.identity()
     plan = native.plan_compaction(full=True)
-    made = [native.run_compaction(task) for task in plan.tasks]
-    native.commit_compaction(plan, made, user=uuid.uuid4().hex, identity=identity)
+    made = [task.run(native) for task in plan.tasks]
+    plan.commit(made, user=uuid.uuid4().hex, identity=identity)
 
 
 def main(warehouse: str, name: str) -> None:

@@ -6,53 +6,38 @@
 Concurrency: each round lets several processes append to one table; afterwards the acknowledged commits, the snapshots
 and the rows must be the same in number and in content. It is run undelayed, with the publishing step delayed, and (with
 `--peers`) with one pypaimon writer in the mix, where only our own acknowledged commits must have left a snapshot that
-we or the foreign writer published. `upserts.py` has the same for a primary-key table, and `compactions.py` for several
-of them, with a process beside the writers that compacts the table.
+we or the foreign writer published. `upserts.py` has the same for a primary-key table, and `compactions.py` for tables
+of every kind of buckets, with processes beside the writers that compact the table.
 
-Kills: a commit is repeated, killed at its first file operation, its second, and so on (`shim.c`). After each kill the
-table must show the whole commit or nothing of it, and the next commit must work. `killed_compactions.py` has the same
-for compactions.
+Kills (`kills.py`): commits of rows and compactions, each killed at its first file operation, its second, and so on.
+After each kill the table must show all of it or nothing, and what comes next must work.
 """
 
 import argparse
 import json
-import os
 import pathlib
 import shutil
-import subprocess
 import sys
 
 import compactions
+import killed_commits
 import killed_compactions
 import pyarrow as pa
 import pypaimon
 import updates
 import upserts
 import writers
-from appender import BLOB_BYTES
-from writers import acknowledged, go, together
-
-HERE = pathlib.Path(__file__).parent
-TABLE = "reliability.t"
+from killed_commits import rows_of
+from kills import TABLE, build_shim, kills, table_at
+from writers import together
 
 
-def fresh_table(warehouse: pathlib.Path, keyed: bool = False, blobs: bool = False) -> None:
+def fresh_table(warehouse: pathlib.Path) -> None:
     shutil.rmtree(warehouse, ignore_errors=True)
     catalog = pypaimon.CatalogFactory.create({"warehouse": str(warehouse)})
     catalog.create_database("reliability", True)
-    columns = pa.schema([pa.field("id", pa.int64(), nullable=not keyed)])
-    key, options = (["id"], {"bucket": "2"}) if keyed else (None, None)
-    if blobs:
-        columns, options = columns.append(pa.field("image", pa.large_binary())), updates.OPTIONS
-    catalog.create_table(TABLE, pypaimon.Schema.from_pyarrow_schema(columns, primary_keys=key, options=options), False)
-
-
-def rows_of(warehouse: pathlib.Path) -> list[int]:
-    builder = pypaimon.CatalogFactory.create({"warehouse": str(warehouse)}).get_table(TABLE).new_read_builder()
-    rows = builder.new_read().to_arrow(builder.new_scan().plan().splits())
-    if "image" in rows.column_names and any(len(blob) < BLOB_BYTES - 9 for blob in rows["image"].to_pylist()):
-        raise AssertionError("a blob is not whole")
-    return sorted(rows["id"].to_pylist())
+    schema = pypaimon.Schema.from_pyarrow_schema(pa.schema([pa.field("id", pa.int64())]))
+    catalog.create_table(TABLE, schema, False)
 
 
 def snapshots_of(warehouse: pathlib.Path) -> list[dict]:
@@ -84,7 +69,7 @@ def concurrency(name: str, arguments, processes: int, environment: dict) -> list
     for number in range(arguments.rounds):
         acks = meet([arguments.ours] * processes, warehouse, arguments.appends, environment)
         wanted = sorted(identity for ack in acks for identity in ack)
-        rows, snapshots = rows_of(warehouse), snapshots_of(warehouse)
+        rows, snapshots = rows_of(table_at(warehouse)), snapshots_of(warehouse)
         total += len(wanted)
         if len(wanted) != processes * arguments.appends:
             problems.append(f"{name}, round {number}: only {len(wanted)} commits were acknowledged")
@@ -102,63 +87,12 @@ def with_foreign_writer(arguments) -> list[str]:
     lost_ours = lost_theirs = total = 0
     for _ in range(arguments.rounds):
         acks = meet([arguments.ours, arguments.ours, arguments.peers], warehouse, arguments.appends, {})
-        rows = set(rows_of(warehouse))
+        rows = set(rows_of(table_at(warehouse)))
         total += sum(map(len, acks))
         lost_ours += len({identity for ack in acks[:2] for identity in ack} - rows)
         lost_theirs += len(set(acks[2]) - rows)
     print(f"with a pypaimon writer: {total} acknowledged; it lost {lost_ours} of ours and {lost_theirs} of its own")
     return []
-
-
-def build_shim(work: pathlib.Path) -> str:
-    library = work / "shim.so"
-    compiler = os.environ.get("CC", "cc")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(HERE / "shim.c"), "-ldl"], check=True)
-    return str(library)
-
-
-def kills(name: str, arguments, shim: str, *more: str, **table: bool) -> list[str]:
-    problems = []
-    warehouse = arguments.work / "kills"
-    counter = arguments.work / "operations"
-    base = {"LD_PRELOAD": shim, "SHIM_ROOT": str(warehouse)}
-
-    def attempt(kill_at: int) -> list[int]:
-        process = start(
-            arguments.ours,
-            warehouse,
-            1000,
-            1,
-            *more,
-            environment={**base, "SHIM_KILL_AT": str(kill_at), "SHIM_COUNT_TO": str(counter)},
-        )
-        go(process)
-        return acknowledged(process)
-
-    def prepared() -> None:
-        fresh_table(warehouse, **table)
-        process = start(arguments.ours, warehouse, 0, 3)
-        go(process)
-        assert acknowledged(process) == [0, 1, 2]
-
-    before, after = [0, 1, 2], [1000] if more else [0, 1, 2, 1000]
-    prepared()
-    assert attempt(0) == [1000] and rows_of(warehouse) == after
-    operations = int(counter.read_text())
-    whole = nothing = 0
-    for kill_at in range(1, operations + 1):
-        prepared()
-        acks = attempt(kill_at)
-        rows = rows_of(warehouse)
-        if rows not in (before, after) or (acks and rows != after):
-            problems.append(f"{name}, killed at operation {kill_at} of {operations}: acknowledged {acks}, rows {rows}")
-        whole, nothing = whole + (rows == after), nothing + (rows == before)
-        process = start(arguments.ours, warehouse, 2000, 1)
-        go(process)
-        if acknowledged(process) != [2000] or rows_of(warehouse) != sorted([*rows, 2000]):
-            problems.append(f"{name}, killed at operation {kill_at}: the next commit did not work")
-    print(f"{name}: killed at each of {operations} file operations: {nothing} times nothing, {whole} times all of it")
-    return problems
 
 
 def main() -> int:
@@ -171,7 +105,7 @@ def main() -> int:
     parser.add_argument("--appends", type=int, default=25)
     parser.add_argument("--upserts", type=int, default=15)
     parser.add_argument("--compacted-upserts", type=int, default=15, help="of each writer beside a compaction")
-    parser.add_argument("--every-nth-kill", type=int, default=1, help="of the file operations of a compaction")
+    parser.add_argument("--every-nth-kill", type=int, default=1, help="of the operations of a compaction, for one")
     arguments = parser.parse_args()
     arguments.work = arguments.work.resolve()
     arguments.work.mkdir(parents=True, exist_ok=True)
@@ -193,12 +127,9 @@ def main() -> int:
         problems += upserts.overwriting("overwrites against upserts, delayed by 20 ms", arguments, delayed)
         problems += updates.updating("updates, delayed by 20 ms", arguments, delayed)
         problems += compactions.compacting("compactions, delayed by 20 ms", arguments, delayed)
-        problems += kills("append", arguments, shim)
-        problems += kills("overwrite", arguments, shim, "overwrite")
-        problems += kills("upsert", arguments, shim, keyed=True)
-        problems += kills("blob", arguments, shim, blobs=True)
-        for table in killed_compactions.TABLES:
-            problems += killed_compactions.kills(table, arguments, shim)
+        nth = arguments.every_nth_kill
+        for victim in [*killed_commits.victims(nth), *killed_compactions.victims(nth)]:
+            problems += kills(victim, arguments, shim)
     if arguments.peers:
         problems += with_foreign_writer(arguments)
     for problem in problems:
