@@ -12,6 +12,9 @@ use paimon_spec::{BinaryRow, CommitKind, FieldId, FileKind, ManifestEntry, Resul
 use super::conflict::Conflict;
 use super::row_ids::{join, live_beside, written_fields};
 
+/// A column that changes, and the ids of its rows.
+type ChangedColumn = (Range<i64>, FieldId);
+
 /// A row group in which a column has `.blob` files of some rows only, once `delta` is applied to the live files `base`:
 /// of the columns that `delta` has files of, and of those of rows that it compacts.
 ///
@@ -30,7 +33,7 @@ pub(super) async fn find_uncovered(
     if new.is_empty() {
         return Ok(None);
     }
-    let mut changed: HashMap<(&BinaryRow, i32), Vec<(Range<i64>, FieldId)>> = HashMap::new();
+    let mut changed: HashMap<(&BinaryRow, i32), Vec<ChangedColumn>> = HashMap::new();
     for entry in new.iter().filter(|entry| entry.file.is_blob()) {
         let fields = written_fields(store, &entry.file).await?;
         let rows = entry.file.row_ids().unwrap_or_default();

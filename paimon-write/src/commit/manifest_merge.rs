@@ -3,9 +3,8 @@
 //! Each commit adds a manifest, so each commit also merges some of those before it: a *minor* merge joins neighbours up to
 //! the target size; a *full* merge, once enough has gathered, also drops the files that were deleted.
 //!
-//! A full merge holds the names of all deleted files (about 200 bytes each), and as many entries as make a manifest of the
-//! target size and as are read at the same time: about 0.9 KB for each file with statistics of ten numbers, which takes 45
-//! bytes in its manifest.
+//! A full merge holds the names of all deleted files, and as many entries as make a manifest of the target size and as are
+//! read at the same time: about 0.9 KB for each file with statistics of ten numbers, which takes 45 bytes in its manifest.
 
 #[cfg(test)]
 mod tests;
