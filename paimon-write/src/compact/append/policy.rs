@@ -38,6 +38,8 @@ pub(super) struct Rules {
     pub(super) target_bytes: u64,
     /// Smaller files are worth being joined.
     pub(super) small_bytes: u64,
+    /// Rows of a file: one that has so many is not small, whatever its bytes.
+    pub(super) target_rows: u64,
     /// What opening a file costs, in bytes.
     pub(super) open_bytes: u64,
     /// So many small files are worth it.
@@ -62,6 +64,7 @@ impl Rules {
         Ok(Self {
             target_bytes: options.target_file_bytes(false)?,
             small_bytes: options.compaction_file_bytes(false)?,
+            target_rows: options.target_file_rows()?,
             open_bytes: options.split_open_file_cost_bytes()?,
             min_files: options.compaction_min_files()?,
             delete_ratio: options.compaction_delete_ratio()?,
@@ -75,7 +78,8 @@ impl Rules {
         let too_many_deleted = file.deleted.as_ref().is_some_and(|deleted| {
             self.full || deleted.rows.is_none_or(|rows| rows as f64 > file.rows as f64 * self.delete_ratio)
         });
-        self.all_files || file.bytes < self.small_bytes || too_many_deleted
+        let small = file.bytes < self.small_bytes && file.rows < self.target_rows;
+        self.all_files || small || too_many_deleted
     }
 
     /// The fewest files that are worth joining.

@@ -5,9 +5,19 @@ use rstest::rstest;
 
 use super::*;
 
-/// Target 100, small below 70, opening costs 1, five files are enough, a fifth of deleted rows is too many.
+/// Target 100 bytes or 1,000 rows, small below 70, opening costs 1, five files are enough, a fifth of deleted rows is too
+/// many.
 fn rules(full: bool) -> Rules {
-    Rules { target_bytes: 100, small_bytes: 70, open_bytes: 1, min_files: 5, delete_ratio: 0.2, full, all_files: false }
+    Rules {
+        target_bytes: 100,
+        small_bytes: 70,
+        target_rows: 1_000,
+        open_bytes: 1,
+        min_files: 5,
+        delete_ratio: 0.2,
+        full,
+        all_files: false,
+    }
 }
 
 fn file(bytes: u64) -> Candidate {
@@ -73,6 +83,16 @@ fn files_whose_vectors_share_an_index_file_stay_together() {
     ];
     // The last has too few deleted rows; the whole one is alone.
     assert_eq!(rules(false).pack(&files), [vec![0, 1, 2, 4]]);
+}
+
+#[rstest]
+fn files_with_all_the_rows_that_they_may_have_stay(#[values(false, true)] full: bool) {
+    let small = Candidate { rows: 999, ..file(10) };
+    let filled = Candidate { rows: 1_000, ..file(10) };
+    let stay = [filled.clone(), filled.clone(), filled.clone(), filled.clone(), filled, small.clone()];
+    assert_eq!(rules(full).pack(&stay), Vec::<Vec<usize>>::new());
+    assert_eq!(rules(full).stretches(&stay), Vec::<Vec<usize>>::new());
+    assert_eq!(rules(full).pack(&vec![small; 5]), [vec![0, 1, 2, 3, 4]]);
 }
 
 #[test]
