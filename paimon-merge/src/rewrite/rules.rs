@@ -1,7 +1,7 @@
 //! What a rewrite has to do, as the table and the request have it.
 
 use paimon_io::TableStore;
-use paimon_spec::{ChangelogProducer, MergeEngine, MergeOptions, Result};
+use paimon_spec::{MergeEngine, MergeOptions, Result};
 
 use super::{Changelog, Rewrite};
 
@@ -36,7 +36,6 @@ impl Rules {
         let table = store.options();
         let needs = table.need_lookup()?;
         let looks_up = needs
-            && options.changelog_producer != ChangelogProducer::FullCompaction
             && !matches!(rewrite.changelog, Changelog::AgainstLevel(_))
             && rewrite.files.files.iter().any(|file| file.level == 0);
         let changelog = match rewrite.changelog {

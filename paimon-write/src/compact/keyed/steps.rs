@@ -33,7 +33,7 @@ pub(super) struct Rules {
 pub(super) enum Older {
     /// Nothing before they are merged.
     Apart,
-    /// The changes against the last level are told by what is written there.
+    /// They are on the output level, the last one, and the changes against them are told.
     OnLastLevel,
     /// It is looked up. `merges`: what is written depends on it. `tells`: positions or changes are wanted even of files
     /// that stay.
@@ -55,7 +55,9 @@ impl Rules {
             }
         }
         let tells_changes = merging.changelog_producer == ChangelogProducer::Lookup;
-        let older = if merging.changelog_producer == ChangelogProducer::FullCompaction {
+        let tells_last = merging.changelog_producer == ChangelogProducer::FullCompaction;
+        // Java looks nothing up for this producer, also where 'force-lookup' lets readers take the newest level alone.
+        let older = if tells_last && work.output_level == work.last_level {
             Older::OnLastLevel
         } else if options.need_lookup()? {
             let chooses = merging.engine == MergeEngine::Deduplicate && merging.sequence_fields.is_empty();
@@ -87,7 +89,7 @@ impl Rules {
         }
         let looks = match self.older {
             Older::Apart => false,
-            Older::OnLastLevel => is_last,
+            Older::OnLastLevel => true,
             Older::LookedUp { .. } if file.level != 0 => false,
             Older::LookedUp { merges, tells } => {
                 let other_format = self.other_formats.contains(&file.level);

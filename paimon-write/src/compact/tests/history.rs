@@ -17,6 +17,7 @@ enum Mode {
     Lookup,
     LookupWithVectors,
     FullCompaction,
+    FullCompactionWithLookup,
 }
 
 impl Mode {
@@ -30,6 +31,7 @@ impl Mode {
             Self::Lookup => &[("changelog-producer", "lookup")],
             Self::LookupWithVectors => &[("deletion-vectors.enabled", "true"), ("changelog-producer", "lookup")],
             Self::FullCompaction => &[("changelog-producer", "full-compaction")],
+            Self::FullCompactionWithLookup => &[("changelog-producer", "full-compaction"), ("force-lookup", "true")],
         }
     }
 }
@@ -179,6 +181,7 @@ fn kinds() -> impl Strategy<Value = (Engine, Mode)> {
         Mode::Lookup,
         Mode::LookupWithVectors,
         Mode::FullCompaction,
+        Mode::FullCompactionWithLookup,
     ];
     let pairs = engines.into_iter().flat_map(|engine| modes.map(|mode| (engine, mode)));
     // As Java has it: first rows are never replaced, so there is nothing to hide and no difference to tell.
@@ -229,7 +232,7 @@ proptest! {
                 history.go(step).await;
                 let tells = match mode {
                     Mode::Lookup | Mode::LookupWithVectors => !matches!(step, Step::Write(_)),
-                    Mode::FullCompaction => matches!(step, Step::CompactFully),
+                    Mode::FullCompaction | Mode::FullCompactionWithLookup => matches!(step, Step::CompactFully),
                     _ => false,
                 };
                 let is_up = levels(&history.table).await.first() != Some(&0);
