@@ -13,36 +13,48 @@ use crate::abort;
 /// How far the clocks of whoever wrote a file and of whoever published it may be apart, in milliseconds.
 const CLOCKS_APART_MILLIS: i64 = 3_600_000;
 
-/// Deletes the files of messages that belong together, or gives the snapshot that has them.
+/// Whether a snapshot has brought files.
+enum Published {
+    By(i64),
+    No,
+    /// Snapshots that may have are expired by now.
+    Unknown,
+}
+
+/// Deletes the files of messages that belong together, or gives the snapshot that has them. Files of which that is not
+/// known are left: they take room and do no harm.
 ///
 /// # Errors
 /// Those of reading snapshots: then nothing is deleted.
 pub(super) async fn discard(store: &TableStore, messages: &[CommitMessage]) -> Result<Option<i64>> {
-    let published = find_published(store, messages).await?;
-    if published.is_none() {
-        // A file that cannot be deleted takes room and does no harm.
-        let _ = abort(store, messages).await;
+    match find_published(store, messages).await? {
+        Published::By(id) => return Ok(Some(id)),
+        Published::Unknown => {}
+        Published::No => {
+            // A file that cannot be deleted takes room and does no harm, either.
+            let _ = abort(store, messages).await;
+        }
     }
-    Ok(published)
+    Ok(None)
 }
 
-/// The newest snapshot that has brought a file of these messages, of those that may have.
-async fn find_published(store: &TableStore, messages: &[CommitMessage]) -> Result<Option<i64>> {
-    let Some(latest) = store.latest_snapshot().await? else { return Ok(None) };
+/// Looks at the snapshots that may have brought a file of these messages, the newest first.
+async fn find_published(store: &TableStore, messages: &[CommitMessage]) -> Result<Published> {
+    let Some(latest) = store.latest_snapshot().await? else { return Ok(Published::No) };
     let names = written_names(messages);
     let as_of = messages.iter().filter_map(|message| message.check_from_snapshot).max();
     let oldest = messages.iter().flat_map(written).filter_map(|file| file.creation_time_millis).min();
     let oldest = oldest.unwrap_or(i64::MIN).saturating_sub(CLOCKS_APART_MILLIS);
     for id in (as_of.unwrap_or(0).saturating_add(1)..=latest.id).rev() {
-        let Some(snapshot) = store.snapshot(id).await? else { break };
+        let Some(snapshot) = store.snapshot(id).await? else { return Ok(Published::Unknown) };
         if as_of.is_none() && snapshot.time_millis < oldest {
             break;
         }
         if brings(store, &snapshot, &names).await? {
-            return Ok(Some(id));
+            return Ok(Published::By(id));
         }
     }
-    Ok(None)
+    Ok(Published::No)
 }
 
 /// The files that messages have brought into being.

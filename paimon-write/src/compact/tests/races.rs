@@ -274,6 +274,23 @@ async fn what_is_published_twice_stays(
     }
 }
 
+/// The snapshot that has the files may be the one that nobody can look at any more.
+#[tokio::test]
+async fn what_may_have_been_published_by_an_expired_snapshot_stays() {
+    let (_, _, table) = table(PLAIN).await;
+    let request = commit_request(&table).await;
+    let done = planned(&table).await;
+    commit_compaction(&table, &request, &done, false).await.map(drop).unwrap();
+    let published = table.latest_snapshot().await.unwrap().unwrap().id;
+    upsert(&table, &puts(30..33, 4)).await;
+    table.storage().delete(&format!("snapshot/snapshot-{published}")).await.unwrap();
+
+    let again = commit_compaction(&table, &request, &done, false).await.unwrap();
+    assert_eq!(again.gave_way, [0]);
+    check(&table, &with_rest(&[(0..5, 1), (5..8, 2), (8..20, 3), (30..33, 4)])).await;
+    check_files(&table, &table.latest_snapshot().await.unwrap().unwrap()).await;
+}
+
 /// What a writer in Java publishes that knows of nobody else's new rows: the file of the last level is another one.
 async fn rewrite_last_file(table: &TableStore, number: u32) {
     let latest = table.latest_snapshot().await.unwrap().unwrap();
