@@ -20,7 +20,8 @@ use super::{append, evolving, keyed, postponed};
 /// two files in the making, of 128 MiB each at most.
 ///
 /// # Errors
-/// `NotFound` when a file is gone that is the table's; `CorruptData` naming a file that is damaged; `Storage` and its kin: nothing is left behind then.
+/// `NotFound` when a file is gone that is the table's; `CorruptData` naming a file that is damaged; `Storage` and its kin:
+/// nothing is left behind then.
 pub fn run_task<'a>(
     store: &'a TableStore,
     task: &'a CompactTask,
